@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+#include "src/sync/context_node.hpp"
+
+#include <memory>
+#include <mutex>
+#include <new>
+
+namespace pinion::detail {
+namespace {
+
+/// A context whose lock was found taken so often is waited under by many threads at once.
+constexpr std::uint8_t is_crowded = 32;
+
+}  // namespace
+
+cancel_node::cancel_node(context_node& from, time_point end, bool timed, error late) noexcept
+    : context_node{.state = this,
+                   .can_end = true,
+                   .deadline = end,
+                   .bindings = from.bindings,
+                   .parent = &from,
+                   .time = from.time,
+                   .destroy = destroy_node},
+      up(of(from)),
+      timer_is_(timed ? timer_state::none : timer_state::settled),
+      why_(late) {
+  from.retain();
+}
+
+cancel_node::~cancel_node() {
+  // relaxed: nobody else is left.
+  delete shards_.load(std::memory_order_relaxed);
+}
+
+void cancel_node::destroy_node(context_node& node) noexcept {
+  auto& self = static_cast<cancel_node&>(node);
+  self.detach();
+  self.stop_timer();
+  delete &self;
+}
+
+// Joining and leaving the parent.
+
+void cancel_node::attach() noexcept {
+  if (up == nullptr) return;
+  std::unique_lock lock(up->waiting);
+  if (!up->has_ended()) {
+    up->children.push_back(*this);
+    // relaxed: whoever takes it out does so under this lock.
+    attached_.store(true, std::memory_order_relaxed);
+    return;
+  }
+  lock.unlock();
+  why_ = up->why_;
+  // relaxed: seen to be set, under the lock. release: publishes the cause; pairs with the acquire
+  // in status.
+  status.store(up->status.load(std::memory_order_relaxed), std::memory_order_release);
+}
+
+void cancel_node::unlink(cancel_node& child) noexcept {
+  children.remove(child);
+  // release: the last touch; pairs with the acquire in detach, after which it may be freed.
+  child.attached_.store(false, std::memory_order_release);
+}
+
+void cancel_node::detach() noexcept {
+  // acquire: whoever took it out is done with it; pairs with the release in unlink.
+  if (!attached_.load(std::memory_order_acquire)) return;
+  std::lock_guard lock(up->waiting);
+  // relaxed: it changes under this lock only.
+  if (attached_.load(std::memory_order_relaxed)) up->unlink(*this);
+}
+
+// Ending.
+
+bool cancel_node::cancel(errc how, const error* cause) noexcept {
+  wake_chain woken;
+  const marked mark = mark_done(how, cause, woken);
+  if (!mark.first) return false;
+  if (!mark.alone) mark_descendants(woken);
+  detach();
+  woken.wake_all();
+  return true;
+}
+
+// The waits are claimed also if it was done already, so that whoever comes second does not report
+// an end that the first is still spreading.
+auto cancel_node::mark_done(errc how, const error* cause, wake_chain& woken) noexcept -> marked {
+  error replaced = cause != nullptr ? *cause : errc::ok;
+  std::unique_lock lock(waiting);
+  const marked mark{.first = !has_ended(), .alone = children.empty()};
+  if (mark.first) {
+    if (cause != nullptr) std::swap(why_, replaced);  // the old one goes after the lock
+    // release: publishes `why` and what was done before; pairs with the acquire in status.
+    status.store(how, std::memory_order_release);
+  }
+  waiting.claim_all(woken);
+  // relaxed: set under this lock.
+  wait_shards* const more = shards_.load(std::memory_order_relaxed);
+  lock.unlock();
+  if (more != nullptr) {
+    for (auto& list : more->lists) {
+      std::lock_guard each(list.value);
+      list.value.claim_all(woken);
+    }
+  }
+  if (mark.first) stop_timer();
+  return mark;
+}
+
+// Depth first, without a stack: a child is held while it is walked, and the way back is its
+// pointer to the parent. A child that another thread has marked is walked all the same: what is
+// below it may not be marked yet.
+void cancel_node::mark_descendants(wake_chain& woken) noexcept {
+  cancel_node* at = this;
+  for (;;) {
+    cancel_node* finished = at->hold_first_child();
+    if (finished == nullptr) {
+      if (at == this) return;
+      finished = at;
+      at = at->up;
+    } else {
+      // relaxed, and without a lock: `at` is done, so both are constant.
+      const errc how = at->status.load(std::memory_order_relaxed);
+      if (!finished->mark_done(how, &at->why_, woken).alone) {
+        at = finished;
+        continue;
+      }
+    }
+    finished->detach();
+    finished->release();
+  }
+}
+
+// A child without handles is about to leave and has nobody below or waiting: it is let go at once.
+cancel_node* cancel_node::hold_first_child() noexcept {
+  std::lock_guard lock(waiting);
+  while (cancel_node* const child = children.front()) {
+    if (child->try_retain()) return child;
+    unlink(*child);
+  }
+  return nullptr;
+}
+
+bool cancel_node::try_retain() noexcept {
+  // relaxed: a count; what the node holds is reached under its lock.
+  std::uint32_t handles = references.load(std::memory_order_relaxed);
+  while (handles != 0) {
+    // relaxed: as above.
+    if (references.compare_exchange_weak(handles, handles + 1, std::memory_order_relaxed)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+// The deadline. The timer does not keep the node: it holds it while it fires, if it still can.
+
+void cancel_node::start_timer() noexcept {
+  timer_.when = deadline;
+  timer_.owner = this;
+  timer_.fire = on_time;
+  if (deadline <= clock().now() || !clock().arm(timer_)) {
+    cancel(errc::deadline_exceeded, nullptr);
+    return;
+  }
+  timer_state before = timer_state::none;
+  // release: whoever disarms it sees it armed; pairs with the acquire in stop_timer. acquire:
+  // settled meanwhile, by the timer itself or by a cancel that left the disarming to us.
+  if (!timer_is_.compare_exchange_strong(before, timer_state::armed, std::memory_order_release,
+                                         std::memory_order_acquire)) {
+    clock().disarm(timer_);
+  }
+}
+
+void cancel_node::stop_timer() noexcept {
+  // relaxed: settled is the end of it, and there is nothing to do then.
+  if (timer_is_.load(std::memory_order_relaxed) == timer_state::settled) return;
+  // acquire: sees it armed; pairs with the release in start_timer. release: start_timer, which
+  // comes second then, disarms after this.
+  if (timer_is_.exchange(timer_state::settled, std::memory_order_acq_rel) == timer_state::armed) {
+    clock().disarm(timer_);
+  }
+}
+
+void cancel_node::on_time(timer_node& fired) noexcept {
+  cancel_node& self = *static_cast<own_timer&>(fired).owner;
+  if (!self.try_retain()) return;
+  // relaxed: says only that there is nothing to disarm.
+  self.timer_is_.store(timer_state::settled, std::memory_order_relaxed);
+  self.cancel(errc::deadline_exceeded, nullptr);
+  self.release();
+}
+
+// Waiting.
+
+wait_list* cancel_node::join(wait_link& link) noexcept {
+  // acquire: sees the queues; pairs with the release in split_queue.
+  wait_shards* const more = shards_.load(std::memory_order_acquire);
+  wait_list& list = more != nullptr ? more->of(link) : waiting;
+  const bool met_others = !list.try_lock();
+  if (met_others) list.lock();
+  const bool open = !has_ended();
+  if (open) list.push_back(link);
+  const bool crowded = more == nullptr && met_others && ++met_ == is_crowded;
+  list.unlock();
+  if (crowded) split_queue();
+  return open ? &list : nullptr;
+}
+
+void cancel_node::split_queue() noexcept {
+  std::unique_ptr<wait_shards> made(new (std::nothrow) wait_shards);
+  std::lock_guard lock(waiting);
+  // relaxed: set under this lock.
+  if (shards_.load(std::memory_order_relaxed) != nullptr) return;
+  // release: publishes the queues; pairs with the acquire in join. Under the lock, so that
+  // whoever marks the node done afterwards finds them; one that is done gets no more waits.
+  shards_.store(made.release(), std::memory_order_release);
+}
+
+}  // namespace pinion::detail

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#include "pinion/sync/executor.hpp"
+
+#include "pinion/sync/time_source.hpp"
+
+namespace pinion {
+namespace {
+
+// Threads that belong to no executor share this one. It has no state.
+class nobody final : public executor {
+ public:
+  bool post(work_item&) noexcept override { return false; }
+  time_source& time() noexcept override { return system_time(); }
+};
+constinit nobody the_nobody;
+
+constinit thread_local executor* current = nullptr;
+
+}  // namespace
+
+// Never inlined: code that suspends may go on in another thread, and a compiler that sees the
+// thread_local is free to keep its address across the suspension.
+[[gnu::noinline]] executor_ref this_executor() noexcept {
+  return current != nullptr ? *current : the_nobody;
+}
+
+executor_scope::executor_scope(executor_ref e) noexcept : previous_(current) {
+  current = e.operator->();
+}
+
+executor_scope::~executor_scope() {
+  current = previous_;
+}
+
+}  // namespace pinion

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+#include "pinion/sync/waiter.hpp"
+
+namespace pinion {
+
+void waiter::resume(work_item& item) noexcept {
+  static_cast<waiter&>(item).suspended_.resume();
+}
+
+// Only for a waiter that has committed: it stays where it is until this has woken it.
+void waiter::rouse() noexcept {
+  if (parker_ != nullptr) {
+    parker_->unpark();
+  } else {
+    [[maybe_unused]] const bool posted = executor_->post(*this);
+    assert(posted && "an executor refused to resume what is suspended on it");
+  }
+}
+
+void wake_chain::wake_all() noexcept {
+  work_item* item = first_;
+  first_ = nullptr;
+  end_ = &first_;
+  while (item != nullptr) {
+    auto& claimed = static_cast<waiter&>(*item);
+    item = item->next;  // before the wake: the waiter may be gone after it
+    claimed.wake();
+  }
+}
+
+wait_link* wait_list::claim_first(wake_chain& woken) noexcept {
+  while (wait_link* link = front()) {
+    if (claim(*link)) {
+      woken.add(*link->owner);
+      return link;
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace pinion
