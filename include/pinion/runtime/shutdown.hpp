@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// The end of a scheduler, as somebody who waits for it sees it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "pinion/platform/clock.hpp"
+#include "pinion/sync/operation.hpp"
+
+namespace pinion {
+
+class scheduler_core;
+
+/// Something that keeps a scheduler from ending.
+struct blocker {
+  std::string task;    // post_options::name, or "unnamed"
+  std::string thread;  // the thread that runs it
+};
+
+/// Accepted = ran + not_started, unless somebody still blocks.
+struct shutdown_report {
+  std::uint64_t ran = 0;
+  std::uint64_t not_started = 0;
+  std::vector<blocker> blocking;  // empty: all has ended
+};
+
+/// The operation that drain() and stop() return. What they do begins when it is waited for.
+/// When its context ends first, that is no error: the report then names who still blocks.
+class [[nodiscard("nothing ends before this is waited for")]] shutdown_op
+    : public operation_base<shutdown_op, shutdown_report> {
+ public:
+  enum class how : std::uint8_t { drain, stop };
+  shutdown_op(scheduler_core & core, how what, const context* ctx) noexcept
+      : operation_base(ctx), core_(&core), how_(what) {}
+
+  /// @errors    would_deadlock: on a worker of this scheduler
+  result<shutdown_report> wait();
+
+  // The operation protocol.
+  void collect(lock_set&) noexcept;
+  bool try_complete() noexcept;
+  void enlist(waiter&) noexcept;
+  void withdraw() noexcept;
+  bool owns(const wait_link& link) const noexcept {
+    return &link == &link_;
+  }
+  result<shutdown_report> take();
+
+ private:
+  using base = operation_base<shutdown_op, shutdown_report>;
+
+  scheduler_core* core_;
+  how how_;
+  wait_link link_;
+};
+
+}  // namespace pinion

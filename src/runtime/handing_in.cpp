@@ -1,0 +1,373 @@
+// SPDX-License-Identifier: MIT
+// Handing in: from a thread with a node to a place where a worker finds it.
+#include <array>
+#include <new>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "pinion/platform/cpu.hpp"
+#include "src/runtime/core.hpp"
+
+namespace pinion {
+
+using detail::admission;
+using detail::client;
+using detail::lane;
+using detail::seat;
+using detail::task_memory;
+using detail::task_node;
+using detail::work_word;
+
+namespace {
+
+work_word word_of(task_node& n) noexcept {
+  return reinterpret_cast<work_word>(&n);
+}
+
+client& client_of(admission a) noexcept {
+  return static_cast<client&>(*a.where);
+}
+seat& seat_of(admission a) noexcept {
+  return static_cast<seat&>(*a.where);
+}
+
+admission refusal(errc why) noexcept {
+  admission a;
+  a.why = why;
+  return a;
+}
+
+// A thread that is not inside any more, but needs the scheduler a moment longer.
+class late_hand {
+ public:
+  explicit late_hand(os::atomic<std::uint32_t>& all) noexcept : all_(all) {
+    all_.fetch_add(1, std::memory_order_relaxed);  // relaxed: its task keeps the scheduler alive
+  }
+  late_hand(const late_hand&) = delete;
+  late_hand& operator=(const late_hand&) = delete;
+  ~late_hand() {
+    all_.fetch_sub(1, std::memory_order_release);  // release: what it did is over; see tear_down
+  }
+
+ private:
+  os::atomic<std::uint32_t>& all_;
+};
+
+std::uint32_t places_up_to(std::size_t count) noexcept {
+  return static_cast<std::uint32_t>(count);
+}
+
+}  // namespace
+
+// Announces the thread as inside, so that close() waits for it, and only then looks whether the
+// gate is open.
+admission scheduler_core::enter_outside(client& c, std::size_t count) noexcept {
+  // seq_cst: against close(), which closes and then looks at `inside`.
+  c.inside.store(1, std::memory_order_seq_cst);
+  const std::uint32_t life_now = memory.life.load(std::memory_order_seq_cst);  // seq_cst: as above
+  if ((life_now & task_memory::closed) != 0 && !may_enter_closed(life_now)) [[unlikely]] {
+    leave_outside(c);
+    return refusal(errc::stopped);
+  }
+  return {&c, admission::kind::outside, errc::ok, false, true, places_up_to(count)};
+}
+
+// A task that lost its seat while it blocked is inside the scheduler all the same.
+bool scheduler_core::may_enter_closed(std::uint32_t life_now) const noexcept {
+  return detail::current.core == this && (life_now & task_memory::forked) == 0;
+}
+
+void scheduler_core::leave_outside(client& c) noexcept {
+  // release: what was handed in is visible to who sees that the thread is out.
+  c.inside.store(0, std::memory_order_release);
+}
+
+admission scheduler_core::enter(const context* ctx, std::size_t count) {
+  if (seat* mine = detail::current.seat_of(*this)) {
+    return {mine, admission::kind::worker, errc::ok, false, true, places_up_to(count)};
+  }
+  client* c = memory.attach(outside);
+  if (c == nullptr) return refusal(errc::stopped);
+  admission way = enter_outside(*c, count);
+  if (!room.limited() || way.how == admission::kind::refused || detail::current.core == this) {
+    return way;
+  }
+  return take_places(way, ctx, count);
+}
+
+// Under a limit: as many places as there are, or what the policy says when there are none.
+admission scheduler_core::take_places(admission way, const context* ctx, std::size_t count) {
+  const std::size_t got = room.try_take(count);
+  if (got != 0) {
+    way.places = places_up_to(got);
+    way.counted = true;
+    return way;
+  }
+  client& c = client_of(way);
+  if (options.when_full == reject::caller_runs) {
+    way.how = admission::kind::run_here;
+    way.places = 1;
+    return way;
+  }
+  leave_outside(c);
+  if (options.when_full == reject::fail) return refusal(errc::overloaded);
+  // Outside again while it waits, so that close() does not wait for it.
+  const result<> place = room.take(ctx).wait();
+  if (!place) return refusal(place.error().code());
+  way = enter_outside(c, 1);
+  if (way.how == admission::kind::refused) {
+    room.give_back(1);
+  } else {
+    way.counted = true;
+  }
+  return way;
+}
+
+admission scheduler_core::try_enter() noexcept {
+  if (seat* mine = detail::current.seat_of(*this)) {
+    return {mine, admission::kind::worker, errc::ok, false, false, 1};
+  }
+  client* c = memory.attached();
+  if (c == nullptr) return refusal(errc::not_ready);
+  admission way = enter_outside(*c, 1);
+  way.may_allocate = false;
+  if (way.how == admission::kind::refused || !room.limited()) return way;
+  if (room.try_take(1) == 0) {
+    leave_outside(*c);
+    return refusal(errc::overloaded);
+  }
+  way.counted = true;
+  return way;
+}
+
+void scheduler_core::leave(admission way) noexcept {
+  if (way.counted) room.give_back(way.places);
+  if (way.how != admission::kind::worker) leave_outside(client_of(way));
+}
+
+void scheduler_core::accept(admission way, task_node& node, const post_options& with) noexcept {
+  node.name = with.name;
+  node.counted = way.counted;
+  lane::count(way.where->accepted);
+  switch (way.how) {
+    case admission::kind::worker:
+      if (way.may_allocate || seat_of(way).queue.has_room()) {
+        push_own(seat_of(way), node);
+      } else {
+        spill(node);
+      }
+      if (with.wake) wake_for(&seat_of(way), false);
+      break;
+    case admission::kind::run_here:
+      run_here(client_of(way), node);
+      break;
+    default:
+      push_outside(client_of(way), node, with.wake, way.may_allocate);
+      leave_outside(client_of(way));
+  }
+  if (!with.wake) note_unwoken();
+}
+
+void scheduler_core::accept_later(admission way, task_node& node, const post_options& with,
+                                  void* timer) noexcept {
+  node.name = with.name;
+  node.counted = way.counted;
+  lane::count(way.where->accepted);
+  delayed.add(timer, node, with.after);
+  if (way.how != admission::kind::worker) leave_outside(client_of(way));
+}
+
+void scheduler_core::push_own(seat& s, task_node& node) noexcept {
+  try {
+    s.queue.push(word_of(node));
+  } catch (const std::bad_alloc&) {
+    spill(node);
+  }
+}
+
+void scheduler_core::push_outside(client& c, task_node& node, bool wake,
+                                  bool may_allocate) noexcept {
+  // Straight to an idle worker, unless older work waits in the queue.
+  if (wake && !outside.maybe_work() && place_directly(c, node)) return;
+  if (!push_to_queue(*c.producer, node, may_allocate)) spill(node);
+  if (wake) wake_for(nullptr, true);
+}
+
+bool scheduler_core::push_to_queue(lockfree::injector::producer& from, task_node& node,
+                                   bool may_allocate) noexcept {
+  if (!may_allocate) return outside.try_push(from, word_of(node));
+  try {
+    outside.push(from, word_of(node));
+    return true;
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+}
+
+// What the queues had no memory for; workers look here before they look anywhere else.
+void scheduler_core::spill(task_node& node) noexcept {
+  task_node* before = spilled.load(std::memory_order_relaxed);  // relaxed: the CAS decides
+  do {
+    node.next.store(before, std::memory_order_relaxed);  // relaxed: published by the CAS
+    // seq_cst: publishes the node, before the look at the idle word that follows.
+  } while (!spilled.compare_exchange_weak(before, &node, std::memory_order_seq_cst,
+                                          std::memory_order_relaxed));
+}
+
+void scheduler_core::run_here(client& c, task_node& node) noexcept {
+  const std::uint8_t size_class = node.size_class;
+  const late_hand here(late_hands);
+  leave_outside(c);  // the callable may take its time: close() does not wait for it
+  // As on a worker: its errors and its root context are this scheduler's.
+  const detail::current_thread before = std::exchange(detail::current, {this, &memory, nullptr});
+  const auto done = node.act(node, task_node::action::run);
+  detail::current = before;
+  if (done.give_back) c.give(&node, size_class);
+  lane::count(done.started ? c.ran : c.not_started);
+  check_quiet_after_change();
+}
+
+void scheduler_core::attach() {
+  if (detail::current.seat_of(*this) == nullptr) memory.attach(outside);
+}
+
+// By the thread of the time source. It is inside while it hands in, so that nothing it looks at
+// goes away when the task turns out to have been the last one.
+void scheduler_core::enqueue_delayed(task_node& node, void* timer,
+                                     std::uint8_t timer_class) noexcept {
+  client* c = nullptr;
+  try {
+    c = memory.attach(outside);
+  } catch (const std::bad_alloc&) {
+  }
+  if (c == nullptr) {  // the timer's memory is forgotten until the pools go
+    const late_hand here(late_hands);
+    spill(node);
+    wake_for(nullptr, true);
+    return;
+  }
+  c->inside.store(1, std::memory_order_seq_cst);  // seq_cst: as in enter_outside()
+  c->give(timer, timer_class);
+  push_outside(*c, node, true, true);
+  leave_outside(*c);
+}
+
+// A delayed task that never gets its turn.
+void scheduler_core::give_up(task_node& node, void* timer, std::uint8_t timer_class) noexcept {
+  if (node.counted) room.give_back(1);
+  const std::uint8_t size_class = node.size_class;
+  const auto done = node.act(node, task_node::action::drop);
+  client* c = nullptr;
+  try {
+    c = memory.attach(outside);
+  } catch (const std::bad_alloc&) {
+  }
+  if (c != nullptr) {  // otherwise the memory is forgotten until the pools go
+    c->give(timer, timer_class);
+    if (done.give_back) c->give(&node, size_class);
+  }
+  // release: counts as in lane::count; not a lane's, for any thread may stop the scheduler.
+  given_up.fetch_add(1, std::memory_order_release);
+}
+
+void scheduler_core::accept_many(admission way, task_node* const* nodes, std::size_t count,
+                                 const post_options& with) noexcept {
+  if (count == 0) return leave(way);
+  if (way.how == admission::kind::run_here) return accept(way, *nodes[0], with);  // its one place
+  std::array<work_word, detail::batch::capacity> words;
+  for (std::size_t i = 0; i < count; ++i) {
+    nodes[i]->name = with.name;
+    nodes[i]->counted = way.counted;
+    words[i] = word_of(*nodes[i]);
+  }
+  lane::count(way.where->accepted, count);
+  const bool own = way.how == admission::kind::worker;
+  try {
+    if (own) {
+      seat_of(way).queue.push_many({words.data(), count});
+    } else {
+      outside.push_many(*client_of(way).producer, words.data(), count);
+    }
+  } catch (const std::bad_alloc&) {
+    for (std::size_t i = 0; i < count; ++i) spill(*nodes[i]);
+  }
+  if (with.wake) wake_for(own ? &seat_of(way) : nullptr, !own);
+  if (way.counted) room.give_back(way.places - count);
+  if (!own) leave_outside(client_of(way));
+  if (!with.wake) note_unwoken();
+}
+
+void scheduler_core::accept_for(admission way, std::size_t worker, task_node& node,
+                                const post_options& with) noexcept {
+  node.name = with.name;
+  node.counted = way.counted;
+  lane::count(way.where->accepted);
+  seat& target = *seats[worker];
+  target.inbox.push(node);
+  if (with.wake) wake_seat(target);
+  if (way.how != admission::kind::worker) leave_outside(client_of(way));
+  if (!with.wake) note_unwoken();
+}
+
+void scheduler_core::count_refused(std::size_t count) noexcept {
+  refused.fetch_add(count, std::memory_order_relaxed);  // relaxed: statistics
+}
+
+namespace detail {
+
+admission gate::enter(scheduler_core& core, const context* ctx, std::size_t count) {
+  return core.enter(ctx, count);
+}
+admission gate::try_enter(scheduler_core& core) noexcept {
+  return core.try_enter();
+}
+void gate::leave(scheduler_core& core, admission way) noexcept {
+  core.leave(way);
+}
+void gate::accept(scheduler_core& core, admission way, task_node& node,
+                  const post_options& with) noexcept {
+  core.accept(way, node, with);
+}
+void gate::accept_later(scheduler_core& core, admission way, task_node& node,
+                        const post_options& with, void* timer) noexcept {
+  core.accept_later(way, node, with, timer);
+}
+void gate::accept_many(scheduler_core& core, admission way, task_node* const* nodes,
+                       std::size_t count, const post_options& with) noexcept {
+  core.accept_many(way, nodes, count, with);
+}
+void gate::accept_for(scheduler_core& core, admission way, std::size_t worker, task_node& node,
+                      const post_options& with) noexcept {
+  core.accept_for(way, worker, node, with);
+}
+void gate::count_refused(scheduler_core& core, std::size_t count) noexcept {
+  core.count_refused(count);
+}
+void gate::refuse(scheduler_core& core, errc why, const char* name) noexcept {
+  core.count_refused(1);
+  core.unobserved(error(why), name);
+}
+void gate::check_worker(const scheduler_core& core, std::size_t worker) {
+  if (worker < core.seats.size()) return;
+  throw std::out_of_range("post_to: worker " + std::to_string(worker) + ", but there are " +
+                          std::to_string(core.seats.size()));
+}
+task_memory& gate::memory(scheduler_core& core) noexcept {
+  return core.memory;
+}
+void gate::give_back(task_memory& memory, void* node, std::uint8_t size_class) noexcept {
+  memory.give_back(node, size_class);
+}
+error_hook gate::hook(const scheduler_core& core) noexcept {
+  return core.options.on_unobserved_error;
+}
+void* gate::take_timer(lane& from) {
+  return delayed_work::take_timer(from);
+}
+void gate::give_timer(lane& to, void* timer) noexcept {
+  delayed_work::give_timer(to, timer);
+}
+
+}  // namespace detail
+}  // namespace pinion

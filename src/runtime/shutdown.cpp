@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+#include "pinion/runtime/shutdown.hpp"
+
+#include "src/runtime/core.hpp"
+
+namespace pinion {
+
+result<shutdown_report> shutdown_op::wait() {
+  if (detail::current.core == core_) return errc::would_deadlock;
+  // relaxed: the child of a fork has had it set before it ran anything.
+  if ((core_->life(std::memory_order_relaxed) & detail::task_memory::forked) != 0) {
+    return errc::stopped;
+  }
+  if (how_ == how::stop) {
+    core_->begin_stop();
+  } else {
+    core_->begin_drain();
+  }
+  result<shutdown_report> ended = base::wait();
+  // The only error of this wait is that its context ended: then say who still blocks.
+  if (!ended) return core_->report();
+  return ended;
+}
+
+void shutdown_op::collect(lock_set& locks) noexcept {
+  locks.add(core_->ending);
+}
+
+bool shutdown_op::try_complete() noexcept {
+  // acquire: sees everything the tasks did; pairs with the release in check_quiet.
+  return core_->ended.load(std::memory_order_acquire);
+}
+
+void shutdown_op::enlist(waiter& who) noexcept {
+  link_ = {&who, nullptr, nullptr};
+  core_->ending.push_back(link_);
+}
+
+void shutdown_op::withdraw() noexcept {
+  core_->ending.remove(link_);
+}
+
+result<shutdown_report> shutdown_op::take() {
+  return core_->report();
+}
+
+}  // namespace pinion

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+// Task memory: what of a scheduler must outlive it while threads and results still refer to it.
+//
+// It holds the node pools, the records of outside threads, and the word that says how far the
+// scheduler's life has got. References: one large share is the scheduler's own; each attached
+// thread has one. Results that are still held by futures are counted in the lanes of who makes
+// and drops them, without sharing a line, and turned into references when the scheduler ends.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "pinion/platform/cache_line.hpp"
+#include "pinion/platform/os.hpp"
+#include "pinion/runtime/task_node.hpp"
+#include "src/lockfree/injector.hpp"
+
+namespace pinion {
+
+class scheduler_core;
+
+namespace detail {
+
+/// The lane of an outside thread, and its way into the queue of outside work.
+class client : public lane {
+ public:
+  using lane::lane;
+
+  // Written by its thread, read by whoever closes the scheduler.
+  alignas(cache_line_size) os::atomic<std::uint32_t> inside{0};
+
+  // The thread's own.
+  std::optional<lockfree::injector::producer> producer;
+  std::size_t last_target = 0;
+  os::atomic<std::uint64_t> wakes_sent{0};
+
+  // Of the list of records.
+  os::atomic<bool> taken{true};
+  client* next = nullptr;
+};
+
+class task_memory {
+ public:
+  enum phase : std::uint32_t {
+    closed = 1,    // refuses outside work
+    draining = 2,  // somebody waits for the end
+    stopping = 4,  // what has not started is given up
+    exiting = 8,   // workers leave
+    gone = 16,     // the scheduler is destroyed
+    forked = 32,   // this is the child of a fork: no worker exists
+  };
+
+  task_memory() = default;
+  task_memory(const task_memory&) = delete;
+  task_memory& operator=(const task_memory&) = delete;
+
+  /// The calling thread's record, made on first use.
+  /// @errors    throws std::bad_alloc; null when the thread is ending
+  client* attach(lockfree::injector&);
+  /// The same, or null when the thread has none yet.
+  client* attached() noexcept;
+
+  /// The scheduler ends: nobody is inside any more. May delete this.
+  void end() noexcept;
+  /// Of a reference. May delete this.
+  void release() noexcept;
+
+  /// Gives back the memory of a result's node, from any thread, at any time.
+  void give_back(void* node, std::uint8_t size_class) noexcept;
+
+  template <class F>
+  void for_each_client(F f) const {
+    // acquire: sees the records; pairs with the release in attach().
+    for (client* c = clients_.load(std::memory_order_acquire); c != nullptr; c = c->next) f(*c);
+  }
+
+  lane::pools pools;
+  alignas(cache_line_size) os::atomic<std::uint32_t> life{0};  // phases; read by every post
+
+  /// The seats' counts of results, added when the scheduler ends.
+  std::uint64_t results_of_seats = 0;
+
+ private:
+  ~task_memory();
+
+  static constexpr std::int64_t own_share = std::int64_t{1} << 40;
+  alignas(cache_line_size) os::atomic<std::int64_t> references_{own_share};
+  os::atomic<client*> clients_{nullptr};
+};
+
+}  // namespace detail
+}  // namespace pinion

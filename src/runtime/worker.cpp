@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: MIT
+#include "src/runtime/worker.hpp"
+
+#include <algorithm>
+#include <array>
+#include <new>
+#include <span>
+#include <utility>
+
+#include "pinion/platform/cpu.hpp"
+
+namespace pinion::detail {
+
+namespace {
+
+task_node* node_of(work_word w) noexcept {
+  return reinterpret_cast<task_node*>(w);
+}
+work_word word_of(task_node* n) noexcept {
+  return reinterpret_cast<work_word>(n);
+}
+
+}  // namespace
+
+void worker::run() noexcept {
+  for (;;) {
+    seat* s = current.place;
+    if (s == nullptr) {
+      if (!wait_for_seat()) return;
+      continue;
+    }
+    work_word w = find_work(*s);
+    if (w == 0) {
+      // relaxed: set before everybody is woken; a look too early costs one round.
+      if ((core_.life(std::memory_order_relaxed) & task_memory::exiting) != 0) return;
+      w = idle(*s);
+      if (w == 0) continue;
+    }
+    if (s->searching) end_search(*s);
+    execute(w);
+  }
+}
+
+// The seat may be lost while the task runs: then its memory goes back through this thread's own
+// record, and there is nothing to look for until another seat is free.
+void worker::execute(work_word w) noexcept {
+  task_node& node = *node_of(w);
+  if (node.counted) core_.room.give_back(1);
+  const std::uint8_t size_class = node.size_class;
+  // relaxed: for reports, which may be a moment late.
+  thread_.running.store(node.name != nullptr ? node.name : "unnamed", std::memory_order_relaxed);
+  // relaxed: a task that starts just before the stop is one that started before it.
+  const bool drop = (core_.life(std::memory_order_relaxed) & task_memory::stopping) != 0;
+  const auto done = node.act(node, drop ? task_node::action::drop : task_node::action::run);
+  thread_.running.store(nullptr, std::memory_order_relaxed);  // relaxed: as above
+  lane& mine =
+      current.place != nullptr ? static_cast<lane&>(*current.place) : *core_.memory.attached();
+  if (done.give_back) mine.give(&node, size_class);
+  lane::count(done.started ? mine.ran : mine.not_started);
+}
+
+// The own queue first, what comes from outside in its turn, then what others have.
+work_word worker::find_work(seat& s) noexcept {
+  if (++s.tick >= poll_interval_) {
+    time_next_poll(s);
+    if (work_word w = poll_outside(s)) return w;
+  }
+  work_word later = 0;
+  if (work_word w = s.queue.pop(later)) {
+    __builtin_prefetch(node_of(later));
+    return w;
+  }
+  if (last_count_ != 0) {  // the last batch is done: so long does a task take
+    task_ticks_ = (cpu_ticks() - s.last_batch) / std::exchange(last_count_, 0);
+  }
+  if (work_word w = in_stream_ ? follow_stream(s) : poll_outside(s)) return w;
+  return steal(s);
+}
+
+// After so many tasks as take about poll_time_max, at the pace of the last ones.
+void worker::time_next_poll(seat& s) noexcept {
+  const std::uint64_t now = cpu_ticks();
+  const std::uint64_t each = (now - last_poll_) / poll_interval_ + 1;
+  poll_interval_ = static_cast<std::uint32_t>(
+      std::clamp<std::uint64_t>(to_ticks(poll_time_max) / each, 1, poll_interval_max));
+  last_poll_ = now;
+  s.tick = 0;
+}
+
+work_word worker::poll_outside(seat& s) noexcept {
+  if (task_node* mine = s.inbox.pop()) return word_of(mine);
+  if (core_.spilled.load(std::memory_order_relaxed) != nullptr) {  // relaxed: a hint
+    if (work_word w = take_spilled(s)) return w;
+  }
+  if (!core_.outside.maybe_work()) return 0;
+  std::array<work_word, batch_max> words;
+  const auto popped = core_.outside.pop_many(s.injected_from, words.data(), words.size());
+  if (popped.restored) core_.wake_for(&s, false);
+  if (popped.count == 0) return 0;
+  for (std::size_t i = 0; i < popped.count; ++i) __builtin_prefetch(node_of(words[i]));
+  lane::count(s.stats.injected, popped.count);
+  const work_word first = keep_one(s, words.data(), popped.count);
+  after_poll(s, popped.count);
+  return first;
+}
+
+// Two threads that meet at every task pay for the lines they share at every task. So while work
+// comes in a stream, the worker looks only so often, takes what has gathered, and does not give
+// up at the first gap.
+work_word worker::follow_stream(seat& s) noexcept {
+  const std::uint64_t pace = to_ticks(stream_pace);
+  while (in_stream_) {
+    while (cpu_ticks() - last_look_ < pace) os::spin_hint();
+    last_look_ = cpu_ticks();
+    if (work_word w = poll_outside(s)) return w;
+    in_stream_ = last_look_ - s.last_batch < to_ticks(stream_patience);
+  }
+  return 0;
+}
+
+// Returns the first word; the others go to the own queue, where thieves see them.
+work_word worker::keep_one(seat& s, work_word* words, std::size_t count) noexcept {
+  if (count > 1) {
+    try {
+      s.queue.push_many({words + 1, count - 1});
+    } catch (const std::bad_alloc&) {
+      for (std::size_t i = 1; i < count; ++i) core_.spill(*node_of(words[i]));
+    }
+  }
+  return words[0];
+}
+
+// Decides whether this worker alone keeps up with what comes from outside: by the pace of the last
+// batch. If not, and there is more than one task, wakes another.
+void worker::after_poll(seat& s, std::size_t count) noexcept {
+  const std::uint64_t now = cpu_ticks();
+  const std::uint64_t since = now - std::exchange(s.last_batch, now);
+  last_count_ = count;
+  in_stream_ = count > 1 && since < to_ticks(stream_patience);
+  last_look_ = now;
+  full_batches_ = count == batch_max ? full_batches_ + 1 : 0;
+
+  if (!becomes_brisk(s, count) && count > 1) core_.wake_for(&s, false);
+}
+
+// Will this worker alone be through with so many tasks before another would have woken up?
+bool worker::becomes_brisk(seat& s, std::size_t count) noexcept {
+  const bool copes =
+      task_ticks_ * count < to_ticks(brisk_batch_time) && full_batches_ < brisk_full_batches_max;
+  if (copes) {
+    s.brisk = s.idle->look().is_brisk() || s.idle->set_brisk();
+  } else if (s.brisk) {
+    s.brisk = false;
+    s.idle->clear_brisk();
+  }
+  return s.brisk;
+}
+
+work_word worker::take_spilled(seat& s) noexcept {
+  // acquire: sees the nodes; pairs with the release in scheduler_core::spill.
+  task_node* list = core_.spilled.exchange(nullptr, std::memory_order_acquire);
+  if (list == nullptr) return 0;
+  // relaxed: the list is this thread's alone.
+  task_node* rest = list->next.load(std::memory_order_relaxed);
+  while (rest != nullptr) {
+    task_node* next = rest->next.load(std::memory_order_relaxed);  // relaxed: as above
+    core_.push_own(s, *rest);
+    rest = next;
+  }
+  return word_of(list);
+}
+
+// --- Searching.
+
+work_word worker::steal(seat& s) noexcept {
+  if (s.brisk) {
+    s.brisk = false;
+    s.idle->clear_brisk();
+  }
+  if (!s.searching) {
+    s.searching = true;
+    s.idle->begin_search();
+    s.idle->note_search(cpu_ticks());
+  }
+  lane::count(s.stats.searches);
+  for (int pass = 0; pass < 2; ++pass) {
+    for (std::size_t tier = 0; tier < s.place.victims.size(); ++tier) {
+      if (work_word w = steal_from_tier(s, tier)) return w;
+    }
+  }
+  return take_back_from_cells(s);
+}
+
+work_word worker::steal_from_tier(seat& s, std::size_t tier) noexcept {
+  const auto& victims = s.place.victims[tier];
+  const std::size_t count = victims.size();
+  if (count == 0) return 0;
+  const std::size_t start = count == 1 ? 0 : os::random() % count;
+  std::array<work_word, steal_max> words;
+  for (std::size_t i = 0; i < count; ++i) {
+    seat& victim = *core_.seats[victims[(start + i) % count]];
+    const std::size_t taken = victim.queue.steal(words);
+    if (taken == 0) continue;
+    for (std::size_t k = 0; k < std::min(taken, batch_max); ++k) {
+      __builtin_prefetch(node_of(words[k]));
+    }
+    lane::count(s.stats.stolen, taken);
+    lane::count(s.stolen_at[tier], taken);
+    return keep_one(s, words.data(), taken);
+  }
+  return 0;
+}
+
+work_word worker::take_back_from_cells(seat& s) noexcept {
+  for (const auto& other : core_.seats) {
+    if (other.get() == &s) continue;
+    if (work_word w = other->idle->take_back(other->slot)) return w;
+  }
+  return 0;
+}
+
+// The last searcher that finds work passes the search on, if there is more to find.
+void worker::end_search(seat& s) noexcept {
+  s.searching = false;
+  const auto after = s.idle->end_search();
+  if (after.wants_wake() && work_visible(s)) core_.wake_for(&s, false);
+}
+
+bool worker::work_visible(seat& s) const noexcept {
+  if (core_.outside.has_work() || !s.inbox.empty()) return true;
+  // seq_cst: part of the look before the sleep.
+  if (core_.spilled.load(std::memory_order_seq_cst) != nullptr) return true;
+  return std::any_of(core_.seats.begin(), core_.seats.end(),
+                     [](const auto& other) { return !other->queue.looks_empty(); });
+}
+
+// Is there work that nobody has come near since the last look of this sentinel?
+bool worker::work_stands_still(seat& s) noexcept {
+  bool found = !s.inbox.empty();
+  bool polled = false;
+  for (std::size_t i = 0; i < core_.seats.size(); ++i) {
+    seat& other = *core_.seats[i];
+    // relaxed: a comparison with the value of the last look.
+    const std::uint64_t ran = other.ran.load(std::memory_order_relaxed);
+    const std::uint64_t injected = other.stats.injected.load(std::memory_order_relaxed);
+    const bool moved = std::exchange(thread_.progress[2 * i], ran) != ran;
+    polled |= std::exchange(thread_.progress[2 * i + 1], injected) != injected;
+    if (!moved && !other.queue.looks_empty()) found = true;
+  }
+  return found || (!polled && core_.outside.has_work());
+}
+
+// --- Idling.
+
+// Returns work that was handed over, or 0 with `searching` set when there is something to look
+// for.
+work_word worker::idle(seat& s) noexcept {
+  s.idle->announce(s.slot, s.searching);
+  s.searching = false;
+  // seq_cst: after the announcement, so that whoever wants to end the scheduler either is seen
+  // here or sees what this worker has counted, and wakes it.
+  const std::uint32_t life = core_.life(std::memory_order_seq_cst);
+  if ((life & task_memory::draining) != 0) core_.check_quiet();
+  const bool stay = (life & task_memory::exiting) == 0 && !work_visible(s);
+  if (stay && !watch_cell(s)) sleep_on_cell(s);
+
+  const bool has_work = lockfree::idle_set::is_work(s.idle->peek(s.slot));
+  const bool unclaimed = s.idle->retract(s.slot, !has_work);
+  s.searching = !has_work || !unclaimed;
+  const work_word w = s.idle->take(s.slot);
+  if (w != 0) {
+    lane::count(s.stats.handed_over);
+    // What came since was left to this worker.
+    if (core_.outside.has_work() && !becomes_brisk(s, 1)) core_.wake_for(&s, false);
+  }
+  if (w == 0 && !s.searching) {  // it was taken back by somebody in between
+    s.searching = true;
+    s.idle->begin_search();
+  }
+  return w;
+}
+
+// Spins on the cell for as long as the idle policy says. False: still nothing.
+bool worker::watch_cell(seat& s) noexcept {
+  constexpr auto watching = lockfree::idle_set::watching;
+  constexpr int probes_per_pause = 8;
+  constexpr int pauses_per_look = 32;
+  if (os::cpus() == 1) return s.idle->peek(s.slot) != watching;
+  const std::uint64_t start = cpu_ticks();
+  for (;;) {
+    for (int i = 0; i < pauses_per_look; ++i) {
+      for (int k = 0; k < probes_per_pause; ++k) {
+        if (s.idle->peek(s.slot) != watching) return true;
+      }
+      os::spin_hint();
+    }
+    // relaxed: a tuning value; a change is seen within microseconds.
+    const std::int64_t budget = core_.spin_for.load(std::memory_order_relaxed);
+    if (budget != duration::max().count() && cpu_ticks() - start >= to_ticks(duration(budget))) {
+      return false;
+    }
+    // relaxed: whoever sets it first wakes every worker.
+    if (core_.unwoken_posts.load(std::memory_order_relaxed) && work_visible(s)) return true;
+  }
+}
+
+// One of the sleepers may be a sentinel: it sleeps with a limit and looks at the queues itself, so
+// that others may leave work lying for a brisk worker, or hand it in without a wake-up.
+void worker::sleep_on_cell(seat& s) noexcept {
+  lockfree::idle_set& set = *s.idle;
+  lane::count(s.stats.parks);
+  s.last_cpu.store(os::current_cpu(), std::memory_order_relaxed);  // relaxed: a hint
+  bool sentinel = false;
+  int looks = 0;
+  for (;;) {
+    const auto seen = set.look();
+    // relaxed: whoever sets it first wakes a worker, which then comes by here.
+    const bool unwoken = core_.unwoken_posts.load(std::memory_order_relaxed);
+    if (seen.is_brisk()) looks = 0;
+    const bool wanted = unwoken || looks < sentinel_looks_max;
+    if (wanted && !sentinel && seen.sentinels() == 0) {
+      set.add_sentinel();
+      sentinel = true;
+    } else if (!wanted && sentinel) {
+      set.remove_sentinel();
+      sentinel = false;
+    }
+    // While a worker is brisk, what moves is looked after. Otherwise this is the look that a
+    // sleeper owes after every change.
+    const bool found = sentinel && seen.is_brisk() ? work_stands_still(s) : work_visible(s);
+    if (found) break;
+    const duration period = looks < sentinel_looks_max ? sentinel_period : unwoken_period;
+    set.sleep(s.slot, sentinel ? os::now() + period : forever);
+    if (!set.untouched(s.slot)) break;
+    ++looks;
+  }
+  if (set.untouched(s.slot)) set.clear_brisk();  // it did not cope
+  if (sentinel) set.remove_sentinel();
+}
+
+// --- Spare threads.
+
+bool worker::wait_for_seat() noexcept {
+  if (!core_.become_spare(thread_)) return false;
+  while (!core_.take_assigned_seat(thread_)) {
+    // relaxed: set before the wake-up that ends the park below.
+    if ((core_.life(std::memory_order_relaxed) & task_memory::exiting) != 0) return false;
+    thread_.wake.park();
+  }
+  return true;
+}
+
+}  // namespace pinion::detail

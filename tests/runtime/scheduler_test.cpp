@@ -1,0 +1,650 @@
+// SPDX-License-Identifier: MIT
+#include "pinion/runtime/scheduler.hpp"
+
+#include <array>
+#include <atomic>
+#include <barrier>
+#include <latch>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+namespace pinion {
+namespace {
+
+scheduler_options with_workers(std::size_t n) {
+  scheduler_options o;
+  o.workers = n;
+  o.pin = pinning::none();
+  return o;
+}
+
+std::atomic<int> errors_seen{0};
+std::string last_error;  // written before the counter is raised
+void count_errors(const error& e, std::string_view) noexcept {
+  last_error = e.what();
+  errors_seen.fetch_add(1);
+}
+
+scheduler_options counting_errors(std::size_t n) {
+  scheduler_options o = with_workers(n);
+  o.on_unobserved_error = count_errors;
+  errors_seen = 0;
+  last_error.clear();
+  return o;
+}
+
+// Each test of what a pool does runs with one worker, with two, and with more than there are
+// cores.
+class scheduler_with : public testing::TestWithParam<std::size_t> {};
+INSTANTIATE_TEST_SUITE_P(workers, scheduler_with, testing::Values(1, 2, 16));
+
+TEST_P(scheduler_with, runs_everything_that_is_posted) {
+  std::atomic<int> ran{0};
+  scheduler sched(with_workers(GetParam()));
+  for (int i = 0; i < 10'000; ++i) EXPECT_TRUE(sched.post([&] { ran.fetch_add(1); }));
+  const auto report = sched.drain().wait();
+  ASSERT_TRUE(report);
+  EXPECT_EQ(ran.load(), 10'000);
+  EXPECT_EQ(report->ran, 10'000u);
+  EXPECT_EQ(report->not_started, 0u);
+  EXPECT_TRUE(report->blocking.empty());
+}
+
+TEST_P(scheduler_with, runs_what_tasks_post) {
+  std::atomic<int> ran{0};
+  scheduler sched(with_workers(GetParam()));
+  sched.post([&] {
+    for (int i = 0; i < 1000; ++i) {
+      sched.post([&] {
+        ran.fetch_add(1);
+        sched.post([&] { ran.fetch_add(1); });
+      });
+    }
+  });
+  ASSERT_TRUE(sched.drain().wait());
+  EXPECT_EQ(ran.load(), 2000);
+}
+
+TEST_P(scheduler_with, callables_of_every_size_are_destroyed_once) {
+  const auto alive = std::make_shared<int>(0);
+  {
+    scheduler sched(with_workers(GetParam()));
+    for (int i = 0; i < 100; ++i) {
+      sched.post([alive] {});
+      sched.post([alive, big = std::array<char, 60>{}] { static_cast<void>(big); });
+      sched.post([alive, big = std::array<char, 180>{}] { static_cast<void>(big); });
+      sched.post([alive, big = std::array<char, 5000>{}] { static_cast<void>(big); });
+    }
+  }
+  EXPECT_EQ(alive.use_count(), 1);
+}
+
+TEST_P(scheduler_with, bulk_accepts_a_whole_range) {
+  std::atomic<int> sum{0};
+  scheduler sched(with_workers(GetParam()));
+  std::vector<std::function<void()>> jobs;
+  for (int i = 1; i <= 1000; ++i) jobs.push_back([&sum, i] { sum.fetch_add(i); });
+  EXPECT_EQ(sched.post_bulk(jobs), 1000u);
+  sched.post([&] { EXPECT_EQ(sched.post_bulk(jobs), 1000u); });
+  ASSERT_TRUE(sched.drain().wait());
+  EXPECT_EQ(sum.load(), 2 * 500'500);
+}
+
+TEST_P(scheduler_with, post_to_runs_on_that_worker_only) {
+  scheduler sched(with_workers(GetParam()));
+  std::atomic<int> wrong{0};
+  std::atomic<int> ran{0};
+  for (int i = 0; i < 1000; ++i) {
+    const std::size_t w = static_cast<std::size_t>(i) % sched.workers();
+    sched.post_to(w, [&, w] {
+      if (sched.this_worker() != w) wrong.fetch_add(1);
+      ran.fetch_add(1);
+    });
+  }
+  ASSERT_TRUE(sched.drain().wait());
+  EXPECT_EQ(wrong.load(), 0);
+  EXPECT_EQ(ran.load(), 1000);
+  EXPECT_THROW(sched.post_to(sched.workers(), [] {}), std::out_of_range);
+}
+
+TEST_P(scheduler_with, switching_the_idle_policy_while_it_runs_loses_nothing) {
+  std::atomic<int> ran{0};
+  scheduler sched(with_workers(GetParam()));
+  for (int i = 0; i < 3000; ++i) {
+    if (i % 100 == 0) sched.set_idle_policy(idle_policy::park());
+    if (i % 100 == 40) sched.set_idle_policy(idle_policy::spin());
+    if (i % 100 == 80) sched.set_idle_policy({});
+    sched.post([&] { ran.fetch_add(1); });
+  }
+  ASSERT_TRUE(sched.drain().wait());
+  EXPECT_EQ(ran.load(), 3000);
+}
+
+TEST_P(scheduler_with, POOL_1_submit_gives_the_result_of_every_kind_of_job) {
+  scheduler sched(with_workers(GetParam()));
+  EXPECT_EQ(sched.submit([] { return 6 * 7; }).wait().value(), 42);
+  EXPECT_EQ(*sched.submit([] { return std::make_unique<int>(7); }).wait().value(), 7);
+  EXPECT_TRUE(sched.submit([] {}).wait().has_value());
+  EXPECT_EQ(sched.submit([]() -> result<int> { return errc::closed; }).wait().error(),
+            errc::closed);
+  auto thrown = sched.submit([]() -> int { throw std::runtime_error("mine"); }).wait();
+  ASSERT_FALSE(thrown);
+  EXPECT_EQ(thrown.error(), errc::failed);
+  EXPECT_EQ(thrown.error().what(), "mine");
+  auto ctx = with_cancel(context::background());
+  EXPECT_TRUE(sched.submit(ctx, [&](const context& c) { return c == ctx; }).wait().value());
+  ctx.cancel();
+  EXPECT_EQ(sched.submit(ctx, [] { return 1; }).wait().error(), errc::not_started);
+}
+
+TEST_P(scheduler_with, POOL_1_a_future_outlives_its_scheduler) {
+  std::vector<future<std::string>> answers;
+  {
+    scheduler sched(with_workers(GetParam()));
+    for (int i = 0; i < 100; ++i) {
+      answers.push_back(sched.submit([i] { return std::to_string(i) + " with some more text"; }));
+    }
+  }
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(answers[static_cast<std::size_t>(i)].wait().value(),
+              std::to_string(i) + " with some more text");
+  }
+}
+
+TEST(scheduler, POOL_1_refused_work_gives_a_future_that_says_so) {
+  scheduler sched(with_workers(1));
+  sched.close();
+  EXPECT_EQ(sched.submit([] { return 1; }).wait().error(), errc::stopped);
+  EXPECT_EQ(sched.stats().refused, 1u);
+}
+
+TEST(scheduler, POOL_7_futures_of_what_is_given_up_say_not_started) {
+  scheduler_options o = with_workers(1);
+  o.spares = 0;  // nobody stands in for the worker that blocks
+  scheduler sched(o);
+  std::latch entered(1);
+  auto first = sched.submit([&](const context& ctx) {
+    entered.count_down();
+    return ctx.done().wait().has_value();
+  });
+  entered.wait();
+  auto second = sched.submit([] { return 1; });
+  ASSERT_TRUE(sched.stop().wait());
+  EXPECT_TRUE(first.wait().value());
+  EXPECT_EQ(second.wait().error(), errc::not_started);
+}
+
+TEST(scheduler, RE_3_an_error_that_nobody_fetches_reaches_the_hook_once) {
+  {
+    scheduler sched(counting_errors(1));
+    {
+      auto dropped = sched.submit([]() -> int { throw std::runtime_error("unseen"); });
+    }
+    auto fetched = sched.submit([]() -> int { throw std::runtime_error("seen"); });
+    EXPECT_FALSE(fetched.wait());
+  }
+  EXPECT_EQ(errors_seen.load(), 1);
+  EXPECT_EQ(last_error, "unseen");
+}
+
+TEST(scheduler, waiting_for_a_future_inside_a_task_lends_the_seat) {
+  scheduler sched(with_workers(1));
+  auto outer = sched.submit([&] { return sched.submit([] { return 5; }).wait().value() + 1; });
+  EXPECT_EQ(outer.wait().value(), 6);
+}
+
+TEST(scheduler, POOL_2_fail_refuses_above_the_limit_and_takes_again_below_it) {
+  scheduler_options o = counting_errors(1);
+  o.queue_limit = 2;
+  o.when_full = reject::fail;
+  scheduler sched(o);
+  std::latch entered(1), leave(1);
+  sched.post([&] {
+    entered.count_down();
+    leave.wait();
+  });
+  entered.wait();
+  EXPECT_TRUE(sched.post([] {}));
+  EXPECT_TRUE(sched.post([] {}));
+  EXPECT_FALSE(sched.post([] {}));
+  EXPECT_EQ(errors_seen.load(), 1);
+  EXPECT_EQ(sched.stats().refused, 1u);
+  leave.count_down();
+  ASSERT_TRUE(sched.drain().wait());
+  EXPECT_EQ(sched.stats().ran, 3u);
+}
+
+TEST(scheduler, POOL_2_caller_runs_runs_in_the_caller_and_counts) {
+  scheduler_options o = with_workers(1);
+  o.queue_limit = 1;
+  o.when_full = reject::caller_runs;
+  scheduler sched(o);
+  std::latch entered(1), leave(1);
+  sched.post([&] {
+    entered.count_down();
+    leave.wait();
+  });
+  entered.wait();
+  sched.post([] {});
+  std::thread::id where;
+  sched.post([&] { where = std::this_thread::get_id(); });
+  EXPECT_EQ(where, std::this_thread::get_id());
+  leave.count_down();
+  const auto report = sched.drain().wait();
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->ran, 3u);
+}
+
+TEST(scheduler, POOL_2_block_waits_for_room_or_for_the_context) {
+  scheduler_options o = counting_errors(1);
+  o.queue_limit = 1;
+  scheduler sched(o);
+  std::latch entered(1), leave(1);
+  sched.post([&] {
+    entered.count_down();
+    leave.wait();
+  });
+  entered.wait();
+  sched.post([] {});
+  auto ctx = with_cancel(context::background());
+  std::thread canceler([&] { ctx.cancel(); });
+  EXPECT_FALSE(sched.post(ctx, [] {}));
+  canceler.join();
+  EXPECT_EQ(errors_seen.load(), 1);
+  std::atomic<bool> posted{false};
+  std::thread blocked([&] {
+    EXPECT_TRUE(sched.post([] {}));
+    posted = true;
+  });
+  leave.count_down();
+  blocked.join();
+  EXPECT_TRUE(posted.load());
+  ASSERT_TRUE(sched.drain().wait());
+  EXPECT_EQ(sched.stats().ran, 3u);
+}
+
+TEST(scheduler, POOL_3_after_close_work_is_refused_and_stays_with_the_caller) {
+  scheduler sched(counting_errors(1));
+  EXPECT_TRUE(sched.close());
+  EXPECT_FALSE(sched.close());
+  auto value = std::make_unique<int>(7);
+  auto job = [v = std::move(value)] { static_cast<void>(v); };
+  EXPECT_FALSE(sched.post(std::move(job)));
+  EXPECT_EQ(errors_seen.load(), 1);
+  // Untouched: moving it into something else still finds the value.
+  auto still = std::move(job);
+  static_cast<void>(still);
+  EXPECT_EQ(sched.stats().refused, 1u);
+}
+
+// Finds: a close() that does not wait for who is inside (accepted and ran differ).
+TEST(scheduler, POOL_4_work_racing_close_is_refused_or_runs) {
+  for (int round = 0; round < 200; ++round) {
+    scheduler_options o = with_workers(2);
+    o.on_unobserved_error = [](const error&, std::string_view) noexcept {};
+    scheduler sched(o);
+    std::atomic<std::uint64_t> accepted{0};
+    std::atomic<std::uint64_t> ran{0};
+    std::barrier start(3);
+    const auto submit = [&] {
+      start.arrive_and_wait();
+      while (sched.post([&] { ran.fetch_add(1); })) accepted.fetch_add(1);
+    };
+    std::thread a(submit), b(submit);
+    start.arrive_and_wait();
+    while (accepted.load() < 100) std::this_thread::yield();
+    const auto report = sched.drain().wait();
+    a.join();
+    b.join();
+    ASSERT_TRUE(report);
+    EXPECT_EQ(ran.load(), accepted.load());
+    EXPECT_EQ(report->ran, accepted.load());
+  }
+}
+
+TEST(scheduler, POOL_5_tasks_may_still_post_after_close) {
+  std::atomic<int> ran{0};
+  scheduler sched(with_workers(2));
+  std::latch closed(1);
+  sched.post([&] {
+    closed.wait();
+    for (int i = 0; i < 10; ++i) EXPECT_TRUE(sched.post([&] { ran.fetch_add(1); }));
+  });
+  sched.close();
+  closed.count_down();
+  ASSERT_TRUE(sched.drain().wait());
+  EXPECT_EQ(ran.load(), 10);
+}
+
+TEST(scheduler, POOL_6_a_drain_that_ends_early_names_who_blocks_and_can_be_repeated) {
+  scheduler sched(with_workers(1));
+  std::latch entered(1), leave(1);
+  sched.post(
+      [&] {
+        entered.count_down();
+        leave.wait();
+      },
+      {.name = "stubborn"});
+  entered.wait();
+  auto ctx = with_cancel(context::background());
+  std::thread canceler([&] { ctx.cancel(); });
+  const auto early = sched.drain(ctx).wait();
+  canceler.join();
+  ASSERT_TRUE(early);
+  ASSERT_EQ(early->blocking.size(), 1u);
+  EXPECT_EQ(early->blocking[0].task, "stubborn");
+  leave.count_down();
+  const auto done = sched.drain().wait();
+  ASSERT_TRUE(done);
+  EXPECT_TRUE(done->blocking.empty());
+  EXPECT_EQ(done->ran, 1u);
+}
+
+TEST(scheduler, POOL_7_stop_gives_up_what_has_not_started_and_cancels_the_root) {
+  scheduler_options o = with_workers(1);
+  o.spares = 0;  // nobody stands in for the worker that blocks
+  scheduler sched(o);
+  std::latch entered(1);
+  const auto alive = std::make_shared<int>(0);
+  sched.post([&](const context& ctx) {
+    entered.count_down();
+    EXPECT_TRUE(ctx.done().wait());
+    EXPECT_TRUE(ctx.is_done());
+  });
+  entered.wait();
+  for (int i = 0; i < 100; ++i) sched.post([alive] {});
+  const auto report = sched.stop().wait();
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->ran + report->not_started, 101u);
+  EXPECT_GE(report->not_started, 1u);
+  EXPECT_TRUE(sched.root().is_done());
+  EXPECT_EQ(alive.use_count(), 1);
+}
+
+TEST(scheduler, POOL_8_the_destructor_runs_what_was_accepted) {
+  std::atomic<int> ran{0};
+  {
+    scheduler sched(with_workers(2));
+    for (int i = 0; i < 5000; ++i) sched.post([&] { ran.fetch_add(1); });
+  }
+  EXPECT_EQ(ran.load(), 5000);
+}
+
+TEST(scheduler, POOL_8_a_destructor_out_of_patience_stops_and_names_what_was_left) {
+  scheduler_options o = counting_errors(1);
+  o.drain_for = duration::zero();
+  {
+    scheduler sched(o);
+    std::latch entered(1);
+    sched.post([&](const context& ctx) {
+      entered.count_down();
+      static_cast<void>(ctx.done().wait());
+    });
+    entered.wait();
+  }
+  EXPECT_EQ(errors_seen.load(), 1);
+}
+
+TEST(scheduler, POOL_8_a_task_may_destroy_its_scheduler) {
+  std::atomic<bool> after{false};
+  auto* sched = new scheduler(with_workers(2));
+  std::latch ended(1);
+  sched->post([&, sched] {
+    delete sched;
+    after = true;
+    ended.count_down();
+  });
+  ended.wait();
+  EXPECT_TRUE(after.load());
+}
+
+TEST(scheduler, POOL_10_waiting_for_the_end_from_inside_is_an_error) {
+  scheduler sched(with_workers(1));
+  std::atomic<int> wrong{0};
+  sched.post([&] {
+    const auto a = sched.drain().wait();
+    const auto b = sched.stop().wait();
+    wrong = (a || a.error() != errc::would_deadlock) + (b || b.error() != errc::would_deadlock);
+  });
+  ASSERT_TRUE(sched.drain().wait());
+  EXPECT_EQ(wrong.load(), 0);
+}
+
+TEST(scheduler, POOL_11_exceptions_reach_the_hook_and_workers_live_on) {
+  scheduler sched(counting_errors(1));
+  sched.post([] { throw std::runtime_error("lost?"); });
+  sched.post([] { throw 7; });
+  sched.post([]() -> result<> { return errc::closed; });
+  std::atomic<bool> alive{false};
+  sched.post([&] { alive = true; });
+  ASSERT_TRUE(sched.drain().wait());
+  EXPECT_TRUE(alive.load());
+  EXPECT_EQ(errors_seen.load(), 3);
+  EXPECT_EQ(sched.stats().unobserved_errors, 3u);
+}
+
+TEST(scheduler, POOL_17_outside_work_is_not_starved_by_a_task_that_feeds_itself) {
+  scheduler sched(with_workers(1));
+  std::atomic<bool> stop{false};
+  std::function<void()> again = [&] {
+    if (!stop.load()) sched.post(again);
+  };
+  sched.post(again);
+  for (int i = 0; i < 100; ++i) {
+    std::latch ran(1);
+    sched.post([&] { ran.count_down(); });
+    ran.wait();
+  }
+  stop = true;
+  ASSERT_TRUE(sched.drain().wait());
+}
+
+TEST(scheduler, POOL_19_two_schedulers_post_to_each_other_and_end_in_any_order) {
+  for (int round = 0; round < 50; ++round) {
+    std::atomic<int> ran{0};
+    scheduler_options quiet = with_workers(1);
+    quiet.on_unobserved_error = [](const error&, std::string_view) noexcept {};
+    auto a = std::make_unique<scheduler>(quiet);
+    auto b = std::make_unique<scheduler>(quiet);
+    for (int i = 0; i < 100; ++i) {
+      a->post([&] { b->post([&] { ran.fetch_add(1); }); });
+    }
+    a->drain().wait().value();
+    if (round % 2 == 0) a.reset();
+    b.reset();
+    EXPECT_EQ(ran.load(), 100);
+  }
+}
+
+TEST(scheduler, a_bound_context_that_is_done_keeps_the_job_from_starting) {
+  scheduler sched(with_workers(1));
+  auto ctx = with_cancel(context::background());
+  ctx.cancel();
+  bool ran = false;
+  sched.post(ctx, [&] { ran = true; });
+  const auto report = sched.drain().wait();
+  ASSERT_TRUE(report);
+  EXPECT_FALSE(ran);
+  EXPECT_EQ(report->not_started, 1u);
+}
+
+TEST(scheduler, stop_gives_up_delayed_work) {
+  scheduler sched(with_workers(1));
+  const auto alive = std::make_shared<int>(0);
+  for (int i = 0; i < 10; ++i) sched.post([alive] {}, {.after = std::chrono::hours(1)});
+  const auto report = sched.stop().wait();
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->not_started, 10u);
+  EXPECT_EQ(alive.use_count(), 1);
+}
+
+// One worker, and as many tasks that block as there are spare threads: each needs another seat.
+TEST(scheduler, a_blocked_worker_lends_its_seat) {
+  scheduler_options o = with_workers(1);
+  o.spares = 4;
+  scheduler sched(o);
+  std::latch all_in(4);
+  auto ctx = with_cancel(context::background());
+  std::atomic<int> done{0};
+  for (int i = 0; i < 4; ++i) {
+    sched.post([&] {
+      all_in.count_down();
+      static_cast<void>(ctx.done().wait());
+      done.fetch_add(1);
+      sched.post([&] { done.fetch_add(1); });
+    });
+  }
+  all_in.wait();
+  std::latch still_runs(1);
+  sched.post([&] { still_runs.count_down(); });
+  still_runs.wait();
+  ctx.cancel();
+  ASSERT_TRUE(sched.drain().wait());
+  EXPECT_EQ(done.load(), 8);
+  EXPECT_GE(sched.stats().workers[0].lent, 4u);
+  EXPECT_LE(sched.stats().threads, 5u);
+}
+
+TEST(scheduler, at_the_limit_of_spares_the_worker_blocks_on_its_seat) {
+  scheduler_options o = with_workers(1);
+  o.spares = 1;
+  scheduler sched(o);
+  auto ctx = with_cancel(context::background());
+  std::latch two_in(2);
+  std::atomic<bool> third{false};
+  for (int i = 0; i < 2; ++i) {
+    sched.post([&] {
+      two_in.count_down();
+      static_cast<void>(ctx.done().wait());
+    });
+  }
+  two_in.wait();
+  sched.post([&] { third = true; });
+  EXPECT_LE(sched.stats().threads, 2u);
+  EXPECT_FALSE(third.load());  // nobody is left to run it
+  ctx.cancel();
+  ASSERT_TRUE(sched.drain().wait());
+  EXPECT_TRUE(third.load());
+}
+
+TEST(scheduler, a_task_without_a_seat_may_still_post_after_close) {
+  scheduler sched(with_workers(1));
+  auto ctx = with_cancel(context::background());
+  std::latch entered(1);
+  std::atomic<bool> ran{false};
+  sched.post([&] {
+    entered.count_down();
+    static_cast<void>(ctx.done().wait());  // the seat is lent from here on
+    EXPECT_TRUE(sched.post([&] { ran = true; }));
+  });
+  entered.wait();
+  sched.close();
+  ctx.cancel();
+  ASSERT_TRUE(sched.drain().wait());
+  EXPECT_TRUE(ran.load());
+}
+
+TEST(scheduler, POOL_2_what_the_caller_runs_is_the_schedulers_all_the_same) {
+  scheduler_options o = counting_errors(1);
+  o.queue_limit = 1;
+  o.when_full = reject::caller_runs;
+  scheduler sched(o);
+  std::latch entered(1), leave(1);
+  sched.post([&] {
+    entered.count_down();
+    leave.wait();
+  });
+  entered.wait();
+  sched.post([] {});
+  bool same_root = false;
+  sched.post([&](const context& ctx) {
+    same_root = ctx == sched.root();
+    throw std::runtime_error("mine");
+  });
+  EXPECT_TRUE(same_root);
+  EXPECT_EQ(errors_seen.load(), 1);
+  leave.count_down();
+  ASSERT_TRUE(sched.drain().wait());
+}
+
+TEST(scheduler, work_without_a_wake_up_is_found_by_spinning_and_by_parked_workers) {
+  for (const idle_policy policy : {idle_policy::spin(), idle_policy::park(), idle_policy{}}) {
+    scheduler_options o = with_workers(2);
+    o.idle = policy;
+    scheduler sched(o);
+    for (int i = 0; i < 20; ++i) {
+      std::latch ran(1);
+      sched.post([&] { ran.count_down(); }, {.wake = false});
+      ran.wait();
+    }
+  }
+}
+
+TEST(scheduler, hooks_run_in_each_thread) {
+  std::atomic<int> started{0}, exited{0};
+  scheduler_options o = with_workers(3);
+  o.on_worker_start = [&](std::size_t) { started.fetch_add(1); };
+  o.on_worker_exit = [&](std::size_t) { exited.fetch_add(1); };
+  { scheduler sched(o); }
+  EXPECT_EQ(started.load(), 3);
+  EXPECT_EQ(exited.load(), 3);
+}
+
+TEST(scheduler, try_post_needs_an_attached_thread_and_a_free_node) {
+  scheduler_options o = with_workers(1);
+  o.realtime.prealloc = 64;
+  scheduler sched(o);
+  std::atomic<int> ran{0};
+  std::thread other([&] {
+    EXPECT_EQ(sched.try_post([&] { ran.fetch_add(1); }).error(), errc::not_ready);
+    sched.attach();
+    EXPECT_TRUE(sched.try_post([&] { ran.fetch_add(1); }));
+    EXPECT_TRUE(sched.try_post([&] { ran.fetch_add(1); }, {.wake = false}));
+  });
+  other.join();
+  ASSERT_TRUE(sched.drain().wait());
+  EXPECT_EQ(ran.load(), 2);
+}
+
+TEST(scheduler, options_out_of_range_are_named_with_their_limit) {
+  const auto message = [](scheduler_options o) -> std::string {
+    try {
+      scheduler sched(std::move(o));
+    } catch (const std::invalid_argument& e) {
+      return e.what();
+    }
+    return "";
+  };
+  scheduler_options o;
+  o.workers = 257;
+  EXPECT_EQ(message(o), "scheduler_options::workers is 257, must be 256 at most");
+  o = {};
+  o.realtime.fifo_priority = 100;
+  EXPECT_EQ(message(o), "scheduler_options::realtime.fifo_priority is 100, must be 0 to 99");
+  o = {};
+  o.idle.spin_for = duration(-1);
+  EXPECT_EQ(message(o), "scheduler_options::idle.spin_for is -1 ns, must be 0 or more");
+}
+
+TEST(scheduler, converts_to_an_executor) {
+  scheduler sched(with_workers(1));
+  struct item : work_item {
+    std::latch ran{1};
+  } one;
+  one.run = [](work_item& w) noexcept { static_cast<item&>(w).ran.count_down(); };
+  const executor_ref where = sched;
+  EXPECT_TRUE(where->post(one));
+  one.ran.wait();
+  bool same = false;
+  sched.post([&] { same = this_executor() == where; });
+  ASSERT_TRUE(sched.drain().wait());
+  EXPECT_TRUE(same);
+}
+
+}  // namespace
+}  // namespace pinion

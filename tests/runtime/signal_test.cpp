@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#include "pinion/runtime/signal.hpp"
+
+#include <stdexcept>
+#include <utility>
+
+#include <gtest/gtest.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+namespace pinion {
+namespace {
+
+bool is_blocked(int number) {
+  sigset_t now;
+  pthread_sigmask(SIG_BLOCK, nullptr, &now);
+  return sigismember(&now, number) == 1;
+}
+
+TEST(signal, a_signal_cancels_and_is_the_cause) {
+  const auto ctx = with_signals(context::background(), {SIGUSR1, SIGTERM});
+  EXPECT_FALSE(ctx.is_done());
+  ::kill(::getpid(), SIGTERM);
+  EXPECT_TRUE(ctx.done().wait());
+  EXPECT_EQ(ctx.status(), errc::canceled);
+  EXPECT_EQ(ctx.cause().cause().message(), "signal 15");
+}
+
+TEST(signal, each_context_hears_its_own_signals) {
+  const auto one = with_signals(context::background(), {SIGUSR1});
+  const auto two = with_signals(context::background(), {SIGUSR2});
+  const auto both = with_signals(context::background(), {SIGUSR1, SIGUSR2});
+  ::kill(::getpid(), SIGUSR2);
+  EXPECT_TRUE(two.done().wait());
+  EXPECT_TRUE(both.done().wait());
+  EXPECT_FALSE(one.is_done());
+}
+
+TEST(signal, the_mask_is_as_before_when_the_last_one_ends) {
+  ASSERT_FALSE(is_blocked(SIGUSR1));
+  {
+    auto outer = with_signals(context::background(), {SIGUSR1});
+    EXPECT_TRUE(is_blocked(SIGUSR1));
+    { const auto inner = with_signals(outer, {SIGUSR1}); }
+    EXPECT_TRUE(is_blocked(SIGUSR1));
+    const auto moved = std::move(outer);
+    EXPECT_FALSE(moved.is_done());
+  }
+  EXPECT_FALSE(is_blocked(SIGUSR1));
+}
+
+TEST(signal, it_can_be_canceled_by_hand_and_ends_with_its_parent) {
+  auto parent = with_cancel(context::background());
+  auto ctx = with_signals(parent, {SIGUSR1});
+  EXPECT_TRUE(ctx.cancel());
+  EXPECT_FALSE(ctx.cancel());
+  const auto other = with_signals(parent, {SIGUSR1});
+  parent.cancel();
+  EXPECT_TRUE(other.is_done());
+}
+
+TEST(signal, numbers_that_cannot_be_waited_for_are_named) {
+  try {
+    const auto ctx = with_signals(context::background(), {SIGKILL});
+    FAIL();
+  } catch (const std::invalid_argument& e) {
+    EXPECT_STREQ(e.what(), "with_signals: 9 is not a signal that can be waited for");
+  }
+  EXPECT_THROW(static_cast<void>(with_signals(context::background(), {12345})),
+               std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace pinion
