@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// SHA-256 of one file, and the line that sha256sum prints for it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "pacer.hpp"
+
+#include "pinion/sync/context.hpp"
+#include "pinion/sync/result.hpp"
+
+namespace treesum {
+
+using digest = std::array<unsigned char, 32>;
+
+/// Reads the file in blocks; adds them to `bytes` as it goes.
+/// @errors    failed, with the text of the system; why `ctx` ended
+pinion::result<digest> sum(const pinion::context& ctx, const std::string& path, pacer& pace,
+                           std::atomic<std::uint64_t>& bytes);
+
+/// With the newline. A name with a backslash, a newline or a carriage return is escaped, and the
+/// line begins with a backslash to say so.
+std::string line(const digest&, std::string_view path);
+
+/// The path as line() writes it.
+std::string escaped(std::string_view path);
+
+}  // namespace treesum

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+// A pool of workers in the way of Go's lesson: 50 tasks, 5 at a time, some fail, and all of it
+// under a deadline. No task, result or error is lost, whatever ends it.
+#include <chrono>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "duration_text.hpp"
+#include <CLI/CLI.hpp>
+
+#include "pinion/patterns/fan_out.hpp"
+#include "pinion/runtime/scheduler.hpp"
+#include "pinion/sync/context.hpp"
+#include "pinion/sync/timer.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+
+struct order {
+  int id;
+  pinion::duration length;
+};
+
+// The sleep ends with the context, and lends the worker's core to others meanwhile.
+pinion::result<std::string> process(const pinion::context& ctx, const order& o) {
+  if (auto slept = pinion::sleep(ctx, o.length).wait(); !slept) return slept.error();
+  if (o.id % 10 == 0) return pinion::error("task " + std::to_string(o.id) + ": simulated error");
+  return "task " + std::to_string(o.id) + ": processed";
+}
+
+std::vector<order> orders() {
+  std::vector<order> all;
+  for (int id = 1; id <= 50; ++id) all.push_back({id, (id % 5 + 1) * 100ms});
+  return all;
+}
+
+void run(pinion::duration timeout) {
+  pinion::scheduler sched;
+  const auto ctx = pinion::with_timeout(sched.root(), timeout);
+  auto all = fan_out(sched, ctx, orders(), process, {.concurrency = 5});
+  for (const auto& r : all) std::printf("%s\n", r ? r->c_str() : r.error().what().c_str());
+
+  const auto report = all.report();
+  std::printf("Processed: %ju, Failed: %ju", std::uintmax_t{report.succeeded},
+              std::uintmax_t{report.failed});
+  if (report.canceled + report.not_started != 0) {
+    std::printf(", Canceled: %ju, Not started: %ju", std::uintmax_t{report.canceled},
+                std::uintmax_t{report.not_started});
+  }
+  std::printf("\n");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::string timeout = "10s";
+  CLI::App app{"50 tasks, 5 at a time, each sleeping up to half a second; every tenth fails."};
+  app.add_option("--timeout", timeout, "for all tasks together, e.g. 500ms or 10s")
+      ->capture_default_str();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& e) {
+    return app.exit(e);
+  } catch (const CLI::ParseError& e) {
+    std::fprintf(stderr, "worker_pool: %s\n", e.what());
+    return 2;
+  }
+  const auto parsed = examples::parse_duration(timeout);
+  if (!parsed) {
+    std::fprintf(stderr, "worker_pool: --timeout %s: expected a duration like 500ms or 10s\n",
+                 timeout.c_str());
+    return 2;
+  }
+  try {
+    run(*parsed);
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "worker_pool: %s\n", e.what());
+    return 1;
+  }
+}
