@@ -98,11 +98,13 @@ class scheduler_core final : public executor {
   // --- Waking.
   void wake_for(detail::seat* from, bool from_outside) noexcept;
   void wake_seat(detail::seat&) noexcept;
+  void pass_the_watch(detail::seat& from) noexcept;
   void wake_all() noexcept;
   void set_idle_policy(idle_policy) noexcept;
 
   // --- The end.
   bool close() noexcept;
+  bool must_not_wait() noexcept;
   void begin_drain() noexcept;
   void begin_stop() noexcept;
   void check_quiet() noexcept;
@@ -156,7 +158,7 @@ class scheduler_core final : public executor {
  private:
   detail::admission enter_outside(detail::client&, std::size_t count) noexcept;
   bool may_enter_closed(std::uint32_t life_now) const noexcept;
-  static void leave_outside(detail::client&) noexcept;
+  static void go_out(detail::admission) noexcept;
   detail::admission take_places(detail::admission, const context*, std::size_t count);
   void push_outside(detail::client&, detail::task_node&, bool wake, bool may_allocate) noexcept;
   bool push_to_queue(lockfree::injector::producer&, detail::task_node&, bool may_allocate) noexcept;

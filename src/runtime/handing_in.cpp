@@ -63,24 +63,21 @@ std::uint32_t places_up_to(std::size_t count) noexcept {
 // Announces the thread as inside, so that close() waits for it, and only then looks whether the
 // gate is open.
 admission scheduler_core::enter_outside(client& c, std::size_t count) noexcept {
+  c.go_in();
   // seq_cst: against close(), which closes and then looks at `inside`.
-  c.inside.store(1, std::memory_order_seq_cst);
-  const std::uint32_t life_now = memory.life.load(std::memory_order_seq_cst);  // seq_cst: as above
+  const std::uint32_t life_now = memory.life.load(std::memory_order_seq_cst);
   if ((life_now & task_memory::closed) != 0 && !may_enter_closed(life_now)) [[unlikely]] {
-    leave_outside(c);
+    c.go_out();
     return refusal(errc::stopped);
   }
   return {&c, admission::kind::outside, errc::ok, false, true, places_up_to(count)};
 }
 
-// A task that lost its seat while it blocked is inside the scheduler all the same.
+// A task that lost its seat while it blocked is inside the scheduler all the same. When the workers
+// leave there is no task left, and what runs on their threads is outside.
 bool scheduler_core::may_enter_closed(std::uint32_t life_now) const noexcept {
-  return detail::current.core == this && (life_now & task_memory::forked) == 0;
-}
-
-void scheduler_core::leave_outside(client& c) noexcept {
-  // release: what was handed in is visible to who sees that the thread is out.
-  c.inside.store(0, std::memory_order_release);
+  return detail::current.core == this &&
+         (life_now & (task_memory::forked | task_memory::exiting)) == 0;
 }
 
 admission scheduler_core::enter(const context* ctx, std::size_t count) {
@@ -110,7 +107,7 @@ admission scheduler_core::take_places(admission way, const context* ctx, std::si
     way.places = 1;
     return way;
   }
-  leave_outside(c);
+  c.go_out();
   if (options.when_full == reject::fail) return refusal(errc::overloaded);
   // Outside again while it waits, so that close() does not wait for it.
   const result<> place = room.take(ctx).wait();
@@ -134,7 +131,7 @@ admission scheduler_core::try_enter() noexcept {
   way.may_allocate = false;
   if (way.how == admission::kind::refused || !room.limited()) return way;
   if (room.try_take(1) == 0) {
-    leave_outside(*c);
+    c->go_out();
     return refusal(errc::overloaded);
   }
   way.counted = true;
@@ -143,7 +140,12 @@ admission scheduler_core::try_enter() noexcept {
 
 void scheduler_core::leave(admission way) noexcept {
   if (way.counted) room.give_back(way.places);
-  if (way.how != admission::kind::worker) leave_outside(client_of(way));
+  go_out(way);
+}
+
+// The last thing that a thread from outside does here: its task may have been the last one.
+void scheduler_core::go_out(admission way) noexcept {
+  if (way.how != admission::kind::worker) client_of(way).go_out();
 }
 
 void scheduler_core::accept(admission way, task_node& node, const post_options& with) noexcept {
@@ -160,13 +162,12 @@ void scheduler_core::accept(admission way, task_node& node, const post_options& 
       if (with.wake) wake_for(&seat_of(way), false);
       break;
     case admission::kind::run_here:
-      run_here(client_of(way), node);
-      break;
+      return run_here(client_of(way), node);
     default:
       push_outside(client_of(way), node, with.wake, way.may_allocate);
-      leave_outside(client_of(way));
   }
   if (!with.wake) note_unwoken();
+  go_out(way);
 }
 
 void scheduler_core::accept_later(admission way, task_node& node, const post_options& with,
@@ -175,7 +176,7 @@ void scheduler_core::accept_later(admission way, task_node& node, const post_opt
   node.counted = way.counted;
   lane::count(way.where->accepted);
   delayed.add(timer, node, with.after);
-  if (way.how != admission::kind::worker) leave_outside(client_of(way));
+  go_out(way);
 }
 
 void scheduler_core::push_own(seat& s, task_node& node) noexcept {
@@ -218,7 +219,7 @@ void scheduler_core::spill(task_node& node) noexcept {
 void scheduler_core::run_here(client& c, task_node& node) noexcept {
   const std::uint8_t size_class = node.size_class;
   const late_hand here(late_hands);
-  leave_outside(c);  // the callable may take its time: close() does not wait for it
+  c.go_out();  // the callable may take its time: close() does not wait for it
   // As on a worker: its errors and its root context are this scheduler's.
   const detail::current_thread before = std::exchange(detail::current, {this, &memory, nullptr});
   const auto done = node.act(node, task_node::action::run);
@@ -247,10 +248,10 @@ void scheduler_core::enqueue_delayed(task_node& node, void* timer,
     wake_for(nullptr, true);
     return;
   }
-  c->inside.store(1, std::memory_order_seq_cst);  // seq_cst: as in enter_outside()
+  c->go_in();
   c->give(timer, timer_class);
   push_outside(*c, node, true, true);
-  leave_outside(*c);
+  c->go_out();
 }
 
 // A delayed task that never gets its turn.
@@ -294,8 +295,8 @@ void scheduler_core::accept_many(admission way, task_node* const* nodes, std::si
   }
   if (with.wake) wake_for(own ? &seat_of(way) : nullptr, !own);
   if (way.counted) room.give_back(way.places - count);
-  if (!own) leave_outside(client_of(way));
   if (!with.wake) note_unwoken();
+  go_out(way);
 }
 
 void scheduler_core::accept_for(admission way, std::size_t worker, task_node& node,
@@ -305,9 +306,12 @@ void scheduler_core::accept_for(admission way, std::size_t worker, task_node& no
   lane::count(way.where->accepted);
   seat& target = *seats[worker];
   target.inbox.push(node);
-  if (with.wake) wake_seat(target);
-  if (way.how != admission::kind::worker) leave_outside(client_of(way));
-  if (!with.wake) note_unwoken();
+  if (with.wake) {
+    wake_seat(target);
+  } else {
+    note_unwoken();
+  }
+  go_out(way);
 }
 
 void scheduler_core::count_refused(std::size_t count) noexcept {

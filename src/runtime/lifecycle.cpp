@@ -132,6 +132,9 @@ void scheduler_core::start_thread(worker_thread& t, std::size_t number) {
   how.block_signals = options.block_signals;
   how.fifo_priority = options.realtime.fifo_priority;
   t.handle = thread(how, [this, &t] { work(t); });
+  if (const std::error_code why = t.handle.fifo_refusal()) {
+    note_refusal(t.name + " has no real-time priority: " + why.message());
+  }
 }
 
 void scheduler_core::work(worker_thread& t) noexcept {
@@ -141,6 +144,7 @@ void scheduler_core::work(worker_thread& t) noexcept {
   const std::size_t first = detail::current.place->index;
   call_hook(options.on_worker_start, first);
   detail::worker(*this, t).run();
+  detail::current.place = nullptr;  // nobody would run what is pushed there
   call_hook(options.on_worker_exit, first);
   detail::current = {};
 }
@@ -182,12 +186,22 @@ bool scheduler_core::close() noexcept {
   return (before & task_memory::closed) == 0;
 }
 
+// Nobody but the calling thread, which cannot come out while it waits here.
 void scheduler_core::wait_until_nobody_is_inside() noexcept {
-  memory.for_each_client([](client& c) {
-    // seq_cst: pairs with the store in enter_outside(); the release that ends it makes what was
+  const client* mine = memory.attached();
+  memory.for_each_client([mine](client& c) {
+    if (&c == mine) return;
+    // seq_cst: pairs with the store in client::go_in(); the release that ends it makes what was
     // handed in visible.
     while (c.inside.load(std::memory_order_seq_cst) != 0) os::yield();
   });
+}
+
+// Is the calling thread part of what the end waits for?
+bool scheduler_core::must_not_wait() noexcept {
+  if (detail::current.core == this) return true;
+  const client* mine = memory.attached();
+  return mine != nullptr && mine->inside.load(std::memory_order_relaxed) != 0;  // relaxed: its own
 }
 
 void scheduler_core::begin_drain() noexcept {

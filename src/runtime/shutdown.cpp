@@ -6,7 +6,7 @@
 namespace pinion {
 
 result<shutdown_report> shutdown_op::wait() {
-  if (detail::current.core == core_) return errc::would_deadlock;
+  if (core_->must_not_wait()) return errc::would_deadlock;
   // relaxed: the child of a fork has had it set before it ran anything.
   if ((core_->life(std::memory_order_relaxed) & detail::task_memory::forked) != 0) {
     return errc::stopped;

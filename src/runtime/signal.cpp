@@ -2,11 +2,13 @@
 #include "pinion/runtime/signal.hpp"
 
 #include <cerrno>
+#include <memory>
 #include <mutex>
 #include <new>
 #include <stdexcept>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include <poll.h>
@@ -51,10 +53,13 @@ const std::error_category& signal_errors() noexcept {
 
 // Who waits for which signals, and the thread that receives them through a file: its set can be
 // changed while the thread sleeps on it. Never destroyed.
+//
+// The child of a fork has no such thread. There, what was waited for is open again and does what
+// it does by default, until the child waits for it itself.
 class signal_watch {
  public:
   static signal_watch& instance() {
-    static signal_watch& one = *new signal_watch;
+    static signal_watch& one = make();
     return one;
   }
 
@@ -78,6 +83,26 @@ class signal_watch {
   }
 
  private:
+  static signal_watch& make() {
+    auto watch = std::make_unique<signal_watch>();
+    const int refused =
+        ::pthread_atfork([] { instance().lock_.lock(); }, [] { instance().lock_.unlock(); },
+                         [] { instance().begin_anew(); });
+    if (refused != 0) throw std::system_error(refused, std::generic_category(), "pthread_atfork");
+    return *watch.release();
+  }
+
+  // In the child of a fork, under the lock.
+  void begin_anew() noexcept {
+    sigset_t open_again;
+    sigemptyset(&open_again);
+    for (const signal_registration* r : all_) sigorset(&open_again, &open_again, &r->found_open);
+    all_.clear();
+    if (file_ >= 0) ::close(std::exchange(file_, -1));
+    lock_.unlock();
+    ::pthread_sigmask(SIG_UNBLOCK, &open_again, nullptr);
+  }
+
   // Under the lock.
   void start() {
     if (file_ >= 0) return;
@@ -86,7 +111,7 @@ class signal_watch {
     const int file = ::signalfd(-1, &none, SFD_CLOEXEC | SFD_NONBLOCK);
     if (file < 0) throw std::system_error(errno, std::generic_category(), "signalfd");
     try {
-      receiver_ = thread({.name = "pinion-signal"}, [file] { instance().receive(file); });
+      thread({.name = "pinion-signal"}, [file] { instance().receive(file); }).detach();
     } catch (...) {
       ::close(file);
       throw;
@@ -136,7 +161,6 @@ class signal_watch {
   short_lock lock_;  // around the rest
   std::vector<signal_registration*> all_;
   int file_ = -1;
-  thread receiver_;  // has no end to join
 };
 
 sigset_t checked_set(std::initializer_list<int> signals) {

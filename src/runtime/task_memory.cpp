@@ -108,7 +108,7 @@ void task_memory::end() noexcept {
   life.fetch_or(gone, std::memory_order_seq_cst);
   std::uint64_t results = results_of_seats;
   for_each_client([&](client& c) {
-    // seq_cst: pairs with the store to `inside` in give_back().
+    // seq_cst: pairs with the store in client::go_in().
     while (c.inside.load(std::memory_order_seq_cst) != 0) os::yield();
     results += c.results.load(std::memory_order_relaxed);  // relaxed: ordered by `inside`
   });
@@ -137,14 +137,14 @@ void task_memory::give_back(void* node, std::uint8_t size_class) noexcept {
     return;
   }
   if (client* mine = attached()) {
+    mine->go_in();
     // seq_cst: against end(), which marks the scheduler as gone and then looks at `inside`.
-    mine->inside.store(1, std::memory_order_seq_cst);
-    const bool alive = (life.load(std::memory_order_seq_cst) & gone) == 0;  // seq_cst: as above
+    const bool alive = (life.load(std::memory_order_seq_cst) & gone) == 0;
     if (alive) {
       mine->give(node, size_class);
       lane::count(mine->results, ~std::uint64_t{0});
     }
-    mine->inside.store(0, std::memory_order_release);  // release: what was done is done
+    mine->go_out();
     if (alive) return;
   }
   // A thread that has no lane here, or a scheduler that is gone: the block stays where it is

@@ -26,7 +26,21 @@ class client : public lane {
  public:
   using lane::lane;
 
-  // Written by its thread, read by whoever closes the scheduler.
+  /// The thread comes in. It may be in already: what it hands in can make it hand in more.
+  void go_in() noexcept {
+    // relaxed: only this thread writes.
+    const std::uint32_t depth = inside.load(std::memory_order_relaxed);
+    // seq_cst: against whoever ends the scheduler, who changes `life` and then looks here.
+    inside.store(depth + 1, std::memory_order_seq_cst);
+  }
+  void go_out() noexcept {
+    // relaxed: only this thread writes.
+    const std::uint32_t depth = inside.load(std::memory_order_relaxed);
+    // release: what was handed in is visible to who sees that the thread is out.
+    inside.store(depth - 1, std::memory_order_release);
+  }
+
+  // How often its thread is inside. Written by it, read by whoever closes the scheduler.
   alignas(cache_line_size) os::atomic<std::uint32_t> inside{0};
 
   // The thread's own.

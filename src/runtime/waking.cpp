@@ -20,7 +20,8 @@ bool search_is_stale(const idle_set& set) noexcept {
   return to_duration(cpu_ticks() - set.newest_search()) > detail::search_time_max;
 }
 
-// Work lies in the cell of an idle worker, which will look at the queues when it has taken it.
+// Work lies in the cell of an idle worker, which will look for more from outside when it has taken
+// it.
 bool somebody_has_work_coming(const idle_set& set, std::uint32_t idle) noexcept {
   for (; idle != 0; idle &= idle - 1) {
     if (set.holds_work(static_cast<std::size_t>(std::countr_zero(idle)))) return true;
@@ -31,6 +32,8 @@ bool somebody_has_work_coming(const idle_set& set, std::uint32_t idle) noexcept 
 }  // namespace
 
 // For work that is published already. `from`: the seat of the worker that has it, or null.
+// Only outside work may be left to a worker that has some in its cell: that one looks at the
+// queue of outside work then, and at no other.
 void scheduler_core::wake_for(seat* from, bool from_outside) noexcept {
   const std::size_t first = from != nullptr ? from->cluster : 0;
   for (std::size_t i = 0; i < clusters.size(); ++i) {
@@ -39,7 +42,8 @@ void scheduler_core::wake_for(seat* from, bool from_outside) noexcept {
     if (seen.idle() == 0) continue;
     if (from_outside && seen.is_brisk()) return;
     const bool searched = seen.searching() != 0;
-    if (searched ? !search_is_stale(set) : somebody_has_work_coming(set, seen.idle())) return;
+    if (searched && !search_is_stale(set)) return;
+    if (!searched && from_outside && somebody_has_work_coming(set, seen.idle())) return;
     const std::uint32_t first_choice = from == nullptr ? on_other_cpus(set)
                                        : i == 0        ? from->nearest(seen.idle())
                                                        : 0;
@@ -118,6 +122,18 @@ void scheduler_core::wake_seat(seat& s) noexcept {
     count_wake(detail::current.seat_of(*this));
     s.idle->wake(s.slot);
   }
+}
+
+// The sleeper that has looked after work without a wake-up goes to work itself. Another one, if
+// there is one, is woken to find nothing and to sleep with a limit in its place.
+void scheduler_core::pass_the_watch(seat& from) noexcept {
+  idle_set& set = *from.idle;
+  // relaxed: whoever sets it wakes every worker.
+  if (!unwoken_posts.load(std::memory_order_relaxed) || set.look().sentinels() != 0) return;
+  const std::size_t slot = set.claim(from.nearest(set.look().idle()), true);
+  if (slot == idle_set::max_workers || !set.notify(slot)) return;
+  detail::lane::count(from.stats.wakes_sent);
+  set.wake(slot);
 }
 
 void scheduler_core::wake_all() noexcept {

@@ -226,10 +226,13 @@ void worker::end_search(seat& s) noexcept {
   if (after.wants_wake() && work_visible(s)) core_.wake_for(&s, false);
 }
 
-bool worker::work_visible(seat& s) const noexcept {
-  if (core_.outside.has_work() || !s.inbox.empty()) return true;
+bool worker::has_spilled() const noexcept {
   // seq_cst: part of the look before the sleep.
-  if (core_.spilled.load(std::memory_order_seq_cst) != nullptr) return true;
+  return core_.spilled.load(std::memory_order_seq_cst) != nullptr;
+}
+
+bool worker::work_visible(seat& s) const noexcept {
+  if (core_.outside.has_work() || !s.inbox.empty() || has_spilled()) return true;
   return std::any_of(core_.seats.begin(), core_.seats.end(),
                      [](const auto& other) { return !other->queue.looks_empty(); });
 }
@@ -262,7 +265,7 @@ work_word worker::idle(seat& s) noexcept {
   const std::uint32_t life = core_.life(std::memory_order_seq_cst);
   if ((life & task_memory::draining) != 0) core_.check_quiet();
   const bool stay = (life & task_memory::exiting) == 0 && !work_visible(s);
-  if (stay && !watch_cell(s)) sleep_on_cell(s);
+  const bool watched = stay && !watch_cell(s) && sleep_on_cell(s);
 
   const bool has_work = lockfree::idle_set::is_work(s.idle->peek(s.slot));
   const bool unclaimed = s.idle->retract(s.slot, !has_work);
@@ -270,9 +273,12 @@ work_word worker::idle(seat& s) noexcept {
   const work_word w = s.idle->take(s.slot);
   if (w != 0) {
     lane::count(s.stats.handed_over);
-    // What came since was left to this worker.
-    if (core_.outside.has_work() && !becomes_brisk(s, 1)) core_.wake_for(&s, false);
+    // What came from outside since was left to this worker.
+    if ((core_.outside.has_work() && !becomes_brisk(s, 1)) || has_spilled()) {
+      core_.wake_for(&s, false);
+    }
   }
+  if (watched) core_.pass_the_watch(s);
   if (w == 0 && !s.searching) {  // it was taken back by somebody in between
     s.searching = true;
     s.idle->begin_search();
@@ -305,8 +311,9 @@ bool worker::watch_cell(seat& s) noexcept {
 }
 
 // One of the sleepers may be a sentinel: it sleeps with a limit and looks at the queues itself, so
-// that others may leave work lying for a brisk worker, or hand it in without a wake-up.
-void worker::sleep_on_cell(seat& s) noexcept {
+// that others may leave work lying for a brisk worker, or hand it in without a wake-up. True: this
+// one was the sentinel.
+bool worker::sleep_on_cell(seat& s) noexcept {
   lockfree::idle_set& set = *s.idle;
   lane::count(s.stats.parks);
   s.last_cpu.store(os::current_cpu(), std::memory_order_relaxed);  // relaxed: a hint
@@ -336,6 +343,7 @@ void worker::sleep_on_cell(seat& s) noexcept {
   }
   if (set.untouched(s.slot)) set.clear_brisk();  // it did not cope
   if (sentinel) set.remove_sentinel();
+  return sentinel;
 }
 
 // --- Spare threads.

@@ -69,8 +69,9 @@ class worker {
 
   work_word idle(seat&) noexcept;
   bool watch_cell(seat&) noexcept;
-  void sleep_on_cell(seat&) noexcept;
+  bool sleep_on_cell(seat&) noexcept;
   bool work_visible(seat&) const noexcept;
+  bool has_spilled() const noexcept;
   bool work_stands_still(seat&) noexcept;
 
   void execute(work_word) noexcept;

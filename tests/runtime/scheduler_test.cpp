@@ -11,32 +11,16 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/schedulers.hpp"
 #include <gtest/gtest.h>
 
 namespace pinion {
 namespace {
 
-scheduler_options with_workers(std::size_t n) {
-  scheduler_options o;
-  o.workers = n;
-  o.pin = pinning::none();
-  return o;
-}
-
-std::atomic<int> errors_seen{0};
-std::string last_error;  // written before the counter is raised
-void count_errors(const error& e, std::string_view) noexcept {
-  last_error = e.what();
-  errors_seen.fetch_add(1);
-}
-
-scheduler_options counting_errors(std::size_t n) {
-  scheduler_options o = with_workers(n);
-  o.on_unobserved_error = count_errors;
-  errors_seen = 0;
-  last_error.clear();
-  return o;
-}
+using test::counting_errors;
+using test::errors_seen;
+using test::last_error;
+using test::with_workers;
 
 // Each test of what a pool does runs with one worker, with two, and with more than there are
 // cores.
@@ -163,22 +147,6 @@ TEST(scheduler, POOL_1_refused_work_gives_a_future_that_says_so) {
   EXPECT_EQ(sched.stats().refused, 1u);
 }
 
-TEST(scheduler, POOL_7_futures_of_what_is_given_up_say_not_started) {
-  scheduler_options o = with_workers(1);
-  o.spares = 0;  // nobody stands in for the worker that blocks
-  scheduler sched(o);
-  std::latch entered(1);
-  auto first = sched.submit([&](const context& ctx) {
-    entered.count_down();
-    return ctx.done().wait().has_value();
-  });
-  entered.wait();
-  auto second = sched.submit([] { return 1; });
-  ASSERT_TRUE(sched.stop().wait());
-  EXPECT_TRUE(first.wait().value());
-  EXPECT_EQ(second.wait().error(), errc::not_started);
-}
-
 TEST(scheduler, RE_3_an_error_that_nobody_fetches_reaches_the_hook_once) {
   {
     scheduler sched(counting_errors(1));
@@ -268,153 +236,7 @@ TEST(scheduler, POOL_2_block_waits_for_room_or_for_the_context) {
   EXPECT_EQ(sched.stats().ran, 3u);
 }
 
-TEST(scheduler, POOL_3_after_close_work_is_refused_and_stays_with_the_caller) {
-  scheduler sched(counting_errors(1));
-  EXPECT_TRUE(sched.close());
-  EXPECT_FALSE(sched.close());
-  auto value = std::make_unique<int>(7);
-  auto job = [v = std::move(value)] { static_cast<void>(v); };
-  EXPECT_FALSE(sched.post(std::move(job)));
-  EXPECT_EQ(errors_seen.load(), 1);
-  // Untouched: moving it into something else still finds the value.
-  auto still = std::move(job);
-  static_cast<void>(still);
-  EXPECT_EQ(sched.stats().refused, 1u);
-}
-
 // Finds: a close() that does not wait for who is inside (accepted and ran differ).
-TEST(scheduler, POOL_4_work_racing_close_is_refused_or_runs) {
-  for (int round = 0; round < 200; ++round) {
-    scheduler_options o = with_workers(2);
-    o.on_unobserved_error = [](const error&, std::string_view) noexcept {};
-    scheduler sched(o);
-    std::atomic<std::uint64_t> accepted{0};
-    std::atomic<std::uint64_t> ran{0};
-    std::barrier start(3);
-    const auto submit = [&] {
-      start.arrive_and_wait();
-      while (sched.post([&] { ran.fetch_add(1); })) accepted.fetch_add(1);
-    };
-    std::thread a(submit), b(submit);
-    start.arrive_and_wait();
-    while (accepted.load() < 100) std::this_thread::yield();
-    const auto report = sched.drain().wait();
-    a.join();
-    b.join();
-    ASSERT_TRUE(report);
-    EXPECT_EQ(ran.load(), accepted.load());
-    EXPECT_EQ(report->ran, accepted.load());
-  }
-}
-
-TEST(scheduler, POOL_5_tasks_may_still_post_after_close) {
-  std::atomic<int> ran{0};
-  scheduler sched(with_workers(2));
-  std::latch closed(1);
-  sched.post([&] {
-    closed.wait();
-    for (int i = 0; i < 10; ++i) EXPECT_TRUE(sched.post([&] { ran.fetch_add(1); }));
-  });
-  sched.close();
-  closed.count_down();
-  ASSERT_TRUE(sched.drain().wait());
-  EXPECT_EQ(ran.load(), 10);
-}
-
-TEST(scheduler, POOL_6_a_drain_that_ends_early_names_who_blocks_and_can_be_repeated) {
-  scheduler sched(with_workers(1));
-  std::latch entered(1), leave(1);
-  sched.post(
-      [&] {
-        entered.count_down();
-        leave.wait();
-      },
-      {.name = "stubborn"});
-  entered.wait();
-  auto ctx = with_cancel(context::background());
-  std::thread canceler([&] { ctx.cancel(); });
-  const auto early = sched.drain(ctx).wait();
-  canceler.join();
-  ASSERT_TRUE(early);
-  ASSERT_EQ(early->blocking.size(), 1u);
-  EXPECT_EQ(early->blocking[0].task, "stubborn");
-  leave.count_down();
-  const auto done = sched.drain().wait();
-  ASSERT_TRUE(done);
-  EXPECT_TRUE(done->blocking.empty());
-  EXPECT_EQ(done->ran, 1u);
-}
-
-TEST(scheduler, POOL_7_stop_gives_up_what_has_not_started_and_cancels_the_root) {
-  scheduler_options o = with_workers(1);
-  o.spares = 0;  // nobody stands in for the worker that blocks
-  scheduler sched(o);
-  std::latch entered(1);
-  const auto alive = std::make_shared<int>(0);
-  sched.post([&](const context& ctx) {
-    entered.count_down();
-    EXPECT_TRUE(ctx.done().wait());
-    EXPECT_TRUE(ctx.is_done());
-  });
-  entered.wait();
-  for (int i = 0; i < 100; ++i) sched.post([alive] {});
-  const auto report = sched.stop().wait();
-  ASSERT_TRUE(report);
-  EXPECT_EQ(report->ran + report->not_started, 101u);
-  EXPECT_GE(report->not_started, 1u);
-  EXPECT_TRUE(sched.root().is_done());
-  EXPECT_EQ(alive.use_count(), 1);
-}
-
-TEST(scheduler, POOL_8_the_destructor_runs_what_was_accepted) {
-  std::atomic<int> ran{0};
-  {
-    scheduler sched(with_workers(2));
-    for (int i = 0; i < 5000; ++i) sched.post([&] { ran.fetch_add(1); });
-  }
-  EXPECT_EQ(ran.load(), 5000);
-}
-
-TEST(scheduler, POOL_8_a_destructor_out_of_patience_stops_and_names_what_was_left) {
-  scheduler_options o = counting_errors(1);
-  o.drain_for = duration::zero();
-  {
-    scheduler sched(o);
-    std::latch entered(1);
-    sched.post([&](const context& ctx) {
-      entered.count_down();
-      static_cast<void>(ctx.done().wait());
-    });
-    entered.wait();
-  }
-  EXPECT_EQ(errors_seen.load(), 1);
-}
-
-TEST(scheduler, POOL_8_a_task_may_destroy_its_scheduler) {
-  std::atomic<bool> after{false};
-  auto* sched = new scheduler(with_workers(2));
-  std::latch ended(1);
-  sched->post([&, sched] {
-    delete sched;
-    after = true;
-    ended.count_down();
-  });
-  ended.wait();
-  EXPECT_TRUE(after.load());
-}
-
-TEST(scheduler, POOL_10_waiting_for_the_end_from_inside_is_an_error) {
-  scheduler sched(with_workers(1));
-  std::atomic<int> wrong{0};
-  sched.post([&] {
-    const auto a = sched.drain().wait();
-    const auto b = sched.stop().wait();
-    wrong = (a || a.error() != errc::would_deadlock) + (b || b.error() != errc::would_deadlock);
-  });
-  ASSERT_TRUE(sched.drain().wait());
-  EXPECT_EQ(wrong.load(), 0);
-}
-
 TEST(scheduler, POOL_11_exceptions_reach_the_hook_and_workers_live_on) {
   scheduler sched(counting_errors(1));
   sched.post([] { throw std::runtime_error("lost?"); });
@@ -444,23 +266,6 @@ TEST(scheduler, POOL_17_outside_work_is_not_starved_by_a_task_that_feeds_itself)
   ASSERT_TRUE(sched.drain().wait());
 }
 
-TEST(scheduler, POOL_19_two_schedulers_post_to_each_other_and_end_in_any_order) {
-  for (int round = 0; round < 50; ++round) {
-    std::atomic<int> ran{0};
-    scheduler_options quiet = with_workers(1);
-    quiet.on_unobserved_error = [](const error&, std::string_view) noexcept {};
-    auto a = std::make_unique<scheduler>(quiet);
-    auto b = std::make_unique<scheduler>(quiet);
-    for (int i = 0; i < 100; ++i) {
-      a->post([&] { b->post([&] { ran.fetch_add(1); }); });
-    }
-    a->drain().wait().value();
-    if (round % 2 == 0) a.reset();
-    b.reset();
-    EXPECT_EQ(ran.load(), 100);
-  }
-}
-
 TEST(scheduler, a_bound_context_that_is_done_keeps_the_job_from_starting) {
   scheduler sched(with_workers(1));
   auto ctx = with_cancel(context::background());
@@ -471,16 +276,6 @@ TEST(scheduler, a_bound_context_that_is_done_keeps_the_job_from_starting) {
   ASSERT_TRUE(report);
   EXPECT_FALSE(ran);
   EXPECT_EQ(report->not_started, 1u);
-}
-
-TEST(scheduler, stop_gives_up_delayed_work) {
-  scheduler sched(with_workers(1));
-  const auto alive = std::make_shared<int>(0);
-  for (int i = 0; i < 10; ++i) sched.post([alive] {}, {.after = std::chrono::hours(1)});
-  const auto report = sched.stop().wait();
-  ASSERT_TRUE(report);
-  EXPECT_EQ(report->not_started, 10u);
-  EXPECT_EQ(alive.use_count(), 1);
 }
 
 // One worker, and as many tasks that block as there are spare threads: each needs another seat.
@@ -532,23 +327,6 @@ TEST(scheduler, at_the_limit_of_spares_the_worker_blocks_on_its_seat) {
   EXPECT_TRUE(third.load());
 }
 
-TEST(scheduler, a_task_without_a_seat_may_still_post_after_close) {
-  scheduler sched(with_workers(1));
-  auto ctx = with_cancel(context::background());
-  std::latch entered(1);
-  std::atomic<bool> ran{false};
-  sched.post([&] {
-    entered.count_down();
-    static_cast<void>(ctx.done().wait());  // the seat is lent from here on
-    EXPECT_TRUE(sched.post([&] { ran = true; }));
-  });
-  entered.wait();
-  sched.close();
-  ctx.cancel();
-  ASSERT_TRUE(sched.drain().wait());
-  EXPECT_TRUE(ran.load());
-}
-
 TEST(scheduler, POOL_2_what_the_caller_runs_is_the_schedulers_all_the_same) {
   scheduler_options o = counting_errors(1);
   o.queue_limit = 1;
@@ -582,6 +360,31 @@ TEST(scheduler, work_without_a_wake_up_is_found_by_spinning_and_by_parked_worker
       sched.post([&] { ran.count_down(); }, {.wake = false});
       ran.wait();
     }
+  }
+}
+
+// Goal: whoever of the idle workers looks after such work, somebody goes on looking when that one
+// is busy. Finds: a sentinel that goes to work and tells nobody; then the second job waits for the
+// first.
+TEST(scheduler, work_without_a_wake_up_is_found_while_one_worker_is_busy) {
+  scheduler_options o = with_workers(2);
+  o.idle = idle_policy::park();
+  scheduler sched(o);
+  for (int i = 0; i < 50; ++i) {
+    std::latch started(1), found(1), quiet(2);
+    sched.post([&] {
+      started.count_down();
+      found.wait();  // a thread's wait: the worker keeps its seat
+      quiet.count_down();
+    });
+    started.wait();
+    sched.post(
+        [&] {
+          found.count_down();
+          quiet.count_down();
+        },
+        {.wake = false});
+    quiet.wait();
   }
 }
 

@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "tests/support/fork.hpp"
 #include <gtest/gtest.h>
 #include <pthread.h>
 #include <signal.h>
@@ -58,6 +59,20 @@ TEST(signal, it_can_be_canceled_by_hand_and_ends_with_its_parent) {
   const auto other = with_signals(parent, {SIGUSR1});
   parent.cancel();
   EXPECT_TRUE(other.is_done());
+}
+
+// Goal: the child of a fork can be ended by a signal that its parent waited for, and can wait for
+// it itself. Finds: a thread that is believed to be there; then the signal is blocked for ever.
+TEST(signal, the_child_of_a_fork_begins_anew) {
+  const auto ctx = with_signals(context::background(), {SIGUSR1});
+  EXPECT_EQ(test::in_child_of_a_fork([] {
+              if (is_blocked(SIGUSR1)) return 1;
+              const auto own = with_signals(context::background(), {SIGUSR1});
+              ::kill(::getpid(), SIGUSR1);
+              return own.done().wait() && own.is_done() ? 0 : 2;
+            }),
+            0);
+  EXPECT_FALSE(ctx.is_done());
 }
 
 TEST(signal, numbers_that_cannot_be_waited_for_are_named) {

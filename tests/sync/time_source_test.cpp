@@ -9,17 +9,12 @@
 #include <vector>
 
 #include "tests/support/allocations.hpp"
+#include "tests/support/fork.hpp"
 #include <gtest/gtest.h>
 #include <sched.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "pinion/platform/clock.hpp"
-
-// ThreadSanitizer asks for this, and else ends the child of a fork that starts a thread.
-extern "C" const char* __tsan_default_options() {
-  return "die_after_fork=0";
-}
 
 namespace {
 
@@ -29,6 +24,7 @@ using pinion::now;
 using pinion::system_time;
 using pinion::time_point;
 using pinion::timer_node;
+using pinion::test::in_child_of_a_fork;
 
 struct counted : timer_node {
   counted() { fire = &counted::count; }
@@ -217,14 +213,6 @@ TEST(time_source, XC_10_arming_allocates_nothing) {
   }
   EXPECT_EQ(count.get(), 0u);
   EXPECT_TRUE(system_time().disarm(first));
-}
-
-int in_child_of_a_fork(int (*body)()) {
-  const pid_t child = ::fork();
-  if (child == 0) ::_exit(body());
-  int status = -1;
-  ::waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 TEST(time_source, the_child_of_a_fork_has_a_thread_of_its_own) {

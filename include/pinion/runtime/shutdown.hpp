@@ -36,7 +36,8 @@ class [[nodiscard("nothing ends before this is waited for")]] shutdown_op
   shutdown_op(scheduler_core & core, how what, const context* ctx) noexcept
       : operation_base(ctx), core_(&core), how_(what) {}
 
-  /// @errors    would_deadlock: on a worker of this scheduler
+  /// @errors    would_deadlock: on a worker of this scheduler, or by what a thread does in the
+  ///            middle of handing in, such as the copy constructor of a callable
   result<shutdown_report> wait();
 
   // The operation protocol.

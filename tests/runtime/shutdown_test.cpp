@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: MIT
+// The end of a scheduler: closing, draining, stopping, destroying.
+#include "pinion/runtime/shutdown.hpp"
+
+#include <atomic>
+#include <barrier>
+#include <cstddef>
+#include <functional>
+#include <iterator>
+#include <latch>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "tests/support/schedulers.hpp"
+#include <gtest/gtest.h>
+
+#include "pinion/runtime/scheduler.hpp"
+
+namespace pinion {
+namespace {
+
+using test::counting_errors;
+using test::errors_seen;
+using test::last_error;
+using test::with_workers;
+
+TEST(shutdown, POOL_7_futures_of_what_is_given_up_say_not_started) {
+  scheduler_options o = with_workers(1);
+  o.spares = 0;  // nobody stands in for the worker that blocks
+  scheduler sched(o);
+  std::latch entered(1);
+  auto first = sched.submit([&](const context& ctx) {
+    entered.count_down();
+    return ctx.done().wait().has_value();
+  });
+  entered.wait();
+  auto second = sched.submit([] { return 1; });
+  ASSERT_TRUE(sched.stop().wait());
+  EXPECT_TRUE(first.wait().value());
+  EXPECT_EQ(second.wait().error(), errc::not_started);
+}
+
+TEST(shutdown, POOL_3_after_close_work_is_refused_and_stays_with_the_caller) {
+  scheduler sched(counting_errors(1));
+  EXPECT_TRUE(sched.close());
+  EXPECT_FALSE(sched.close());
+  auto value = std::make_unique<int>(7);
+  auto job = [v = std::move(value)] { static_cast<void>(v); };
+  EXPECT_FALSE(sched.post(std::move(job)));
+  EXPECT_EQ(errors_seen.load(), 1);
+  // Untouched: moving it into something else still finds the value.
+  auto still = std::move(job);
+  static_cast<void>(still);
+  EXPECT_EQ(sched.stats().refused, 1u);
+}
+
+TEST(shutdown, POOL_4_work_racing_close_is_refused_or_runs) {
+  for (int round = 0; round < 200; ++round) {
+    scheduler_options o = with_workers(2);
+    o.on_unobserved_error = [](const error&, std::string_view) noexcept {};
+    scheduler sched(o);
+    std::atomic<std::uint64_t> accepted{0};
+    std::atomic<std::uint64_t> ran{0};
+    std::barrier start(3);
+    const auto submit = [&] {
+      start.arrive_and_wait();
+      while (sched.post([&] { ran.fetch_add(1); })) accepted.fetch_add(1);
+    };
+    std::thread a(submit), b(submit);
+    start.arrive_and_wait();
+    while (accepted.load() < 100) std::this_thread::yield();
+    const auto report = sched.drain().wait();
+    a.join();
+    b.join();
+    ASSERT_TRUE(report);
+    EXPECT_EQ(ran.load(), accepted.load());
+    EXPECT_EQ(report->ran, accepted.load());
+  }
+}
+
+TEST(shutdown, POOL_5_tasks_may_still_post_after_close) {
+  std::atomic<int> ran{0};
+  scheduler sched(with_workers(2));
+  std::latch closed(1);
+  sched.post([&] {
+    closed.wait();
+    for (int i = 0; i < 10; ++i) EXPECT_TRUE(sched.post([&] { ran.fetch_add(1); }));
+  });
+  sched.close();
+  closed.count_down();
+  ASSERT_TRUE(sched.drain().wait());
+  EXPECT_EQ(ran.load(), 10);
+}
+
+TEST(shutdown, POOL_6_a_drain_that_ends_early_names_who_blocks_and_can_be_repeated) {
+  scheduler sched(with_workers(1));
+  std::latch entered(1), leave(1);
+  sched.post(
+      [&] {
+        entered.count_down();
+        leave.wait();
+      },
+      {.name = "stubborn"});
+  entered.wait();
+  auto ctx = with_cancel(context::background());
+  std::thread canceler([&] { ctx.cancel(); });
+  const auto early = sched.drain(ctx).wait();
+  canceler.join();
+  ASSERT_TRUE(early);
+  ASSERT_EQ(early->blocking.size(), 1u);
+  EXPECT_EQ(early->blocking[0].task, "stubborn");
+  leave.count_down();
+  const auto done = sched.drain().wait();
+  ASSERT_TRUE(done);
+  EXPECT_TRUE(done->blocking.empty());
+  EXPECT_EQ(done->ran, 1u);
+}
+
+TEST(shutdown, POOL_7_stop_gives_up_what_has_not_started_and_cancels_the_root) {
+  scheduler_options o = with_workers(1);
+  o.spares = 0;  // nobody stands in for the worker that blocks
+  scheduler sched(o);
+  std::latch entered(1);
+  const auto alive = std::make_shared<int>(0);
+  sched.post([&](const context& ctx) {
+    entered.count_down();
+    EXPECT_TRUE(ctx.done().wait());
+    EXPECT_TRUE(ctx.is_done());
+  });
+  entered.wait();
+  for (int i = 0; i < 100; ++i) sched.post([alive] {});
+  const auto report = sched.stop().wait();
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->ran + report->not_started, 101u);
+  EXPECT_GE(report->not_started, 1u);
+  EXPECT_TRUE(sched.root().is_done());
+  EXPECT_EQ(alive.use_count(), 1);
+}
+
+TEST(shutdown, POOL_8_the_destructor_runs_what_was_accepted) {
+  std::atomic<int> ran{0};
+  {
+    scheduler sched(with_workers(2));
+    for (int i = 0; i < 5000; ++i) sched.post([&] { ran.fetch_add(1); });
+  }
+  EXPECT_EQ(ran.load(), 5000);
+}
+
+TEST(shutdown, POOL_8_a_destructor_out_of_patience_stops_and_names_what_was_left) {
+  scheduler_options o = counting_errors(1);
+  o.drain_for = duration::zero();
+  {
+    scheduler sched(o);
+    std::latch entered(1);
+    sched.post([&](const context& ctx) {
+      entered.count_down();
+      static_cast<void>(ctx.done().wait());
+    });
+    entered.wait();
+  }
+  EXPECT_EQ(errors_seen.load(), 1);
+}
+
+TEST(shutdown, POOL_8_a_task_may_destroy_its_scheduler) {
+  std::atomic<bool> after{false};
+  auto* sched = new scheduler(with_workers(2));
+  std::latch ended(1);
+  sched->post([&, sched] {
+    delete sched;
+    after = true;
+    ended.count_down();
+  });
+  ended.wait();
+  EXPECT_TRUE(after.load());
+}
+
+TEST(shutdown, POOL_10_waiting_for_the_end_from_inside_is_an_error) {
+  scheduler sched(with_workers(1));
+  std::atomic<int> wrong{0};
+  sched.post([&] {
+    const auto a = sched.drain().wait();
+    const auto b = sched.stop().wait();
+    wrong = (a || a.error() != errc::would_deadlock) + (b || b.error() != errc::would_deadlock);
+  });
+  ASSERT_TRUE(sched.drain().wait());
+  EXPECT_EQ(wrong.load(), 0);
+}
+
+// What a thread hands in may make it hand in more: a range that posts while it is gone through.
+struct posting_range {
+  scheduler* to;
+  std::latch* inner_is_through;
+  std::latch* go_on;
+  std::atomic<int>* ran;
+
+  struct iterator {
+    using value_type = std::function<void()>;
+    using difference_type = std::ptrdiff_t;
+    const posting_range* of;
+    int at = 0;
+    value_type operator*() const {
+      if (at == 1) {
+        of->to->post([ran = of->ran] { ran->fetch_add(1); });
+        of->inner_is_through->count_down();
+        of->go_on->wait();
+      }
+      return [ran = of->ran] { ran->fetch_add(1); };
+    }
+    iterator& operator++() { return ++at, *this; }
+    void operator++(int) { ++at; }
+    bool operator==(std::default_sentinel_t) const { return at == 3; }
+  };
+  iterator begin() const { return {this}; }
+  std::default_sentinel_t end() const { return {}; }
+};
+
+// Goal: the end waits for a thread that is still handing in, whatever it handed in meanwhile.
+// Finds: a flag in place of a count; then the drain is over before the range is.
+TEST(shutdown, a_thread_that_hands_in_within_a_hand_in_is_waited_for) {
+  std::atomic<int> ran{0};
+  scheduler sched(with_workers(1));
+  std::latch inner_is_through(1), go_on(1);
+  std::size_t accepted = 0;
+  std::thread outside([&] {
+    accepted = sched.post_bulk(posting_range{&sched, &inner_is_through, &go_on, &ran});
+  });
+  inner_is_through.wait();
+  std::atomic<bool> drained{false};
+  shutdown_report report;
+  std::thread ender([&] {
+    report = sched.drain().wait().value();
+    drained = true;
+  });
+  std::size_t others = 0;
+  while (sched.post([] {})) ++others;  // until it is closed
+  EXPECT_FALSE(drained.load());
+  go_on.count_down();
+  outside.join();
+  ender.join();
+  EXPECT_EQ(accepted, 3u);
+  EXPECT_EQ(ran.load(), 4);
+  EXPECT_EQ(report.ran, 4 + others);
+}
+
+TEST(shutdown, waiting_for_the_end_within_a_hand_in_is_an_error) {
+  scheduler sched(with_workers(1));
+  struct draining {
+    explicit draining(scheduler& s) : sched(&s) {}
+    draining(const draining& other) : sched(other.sched) {
+      EXPECT_EQ(sched->drain().wait().error(), errc::would_deadlock);
+    }
+    void operator()() const {}
+    scheduler* sched;
+  };
+  const draining job(sched);
+  EXPECT_TRUE(sched.post(job));
+}
+
+// Goal: what nobody would run is refused. Finds: a hook that still has the seat of its worker.
+TEST(shutdown, work_from_an_exit_hook_is_refused) {
+  scheduler* raw = nullptr;
+  std::atomic<int> accepted{0}, ran{0};
+  future<int> answer(errc::not_ready);
+  scheduler_options o = counting_errors(1);
+  o.on_worker_exit = [&](std::size_t) {
+    if (raw->post([&] { ran.fetch_add(1); })) accepted.fetch_add(1);
+    answer = raw->submit([] { return 1; });
+  };
+  {
+    scheduler sched(o);
+    raw = &sched;
+  }
+  EXPECT_EQ(accepted.load(), 0);
+  EXPECT_EQ(ran.load(), 0);
+  ASSERT_TRUE(answer.ready());
+  EXPECT_EQ(answer.wait().error(), errc::stopped);
+}
+
+TEST(shutdown, POOL_19_two_schedulers_post_to_each_other_and_end_in_any_order) {
+  for (int round = 0; round < 50; ++round) {
+    std::atomic<int> ran{0};
+    scheduler_options quiet = with_workers(1);
+    quiet.on_unobserved_error = [](const error&, std::string_view) noexcept {};
+    auto a = std::make_unique<scheduler>(quiet);
+    auto b = std::make_unique<scheduler>(quiet);
+    for (int i = 0; i < 100; ++i) {
+      a->post([&] { b->post([&] { ran.fetch_add(1); }); });
+    }
+    a->drain().wait().value();
+    if (round % 2 == 0) a.reset();
+    b.reset();
+    EXPECT_EQ(ran.load(), 100);
+  }
+}
+
+TEST(shutdown, stop_gives_up_delayed_work) {
+  scheduler sched(with_workers(1));
+  const auto alive = std::make_shared<int>(0);
+  for (int i = 0; i < 10; ++i) sched.post([alive] {}, {.after = std::chrono::hours(1)});
+  const auto report = sched.stop().wait();
+  ASSERT_TRUE(report);
+  EXPECT_EQ(report->not_started, 10u);
+  EXPECT_EQ(alive.use_count(), 1);
+}
+
+TEST(shutdown, a_task_without_a_seat_may_still_post_after_close) {
+  scheduler sched(with_workers(1));
+  auto ctx = with_cancel(context::background());
+  std::latch entered(1);
+  std::atomic<bool> ran{false};
+  sched.post([&] {
+    entered.count_down();
+    static_cast<void>(ctx.done().wait());  // the seat is lent from here on
+    EXPECT_TRUE(sched.post([&] { ran = true; }));
+  });
+  entered.wait();
+  sched.close();
+  ctx.cancel();
+  ASSERT_TRUE(sched.drain().wait());
+  EXPECT_TRUE(ran.load());
+}
+
+}  // namespace
+}  // namespace pinion
