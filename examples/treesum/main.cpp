@@ -156,16 +156,19 @@ int main(int argc, char** argv) {
   app.add_option("--jobs", o.jobs, "files read at a time (default: one per core)")
       ->check(CLI::Range(1, 256))
       ->type_name("N");
-  app.add_option("--max-rate", o.max_rate, "bytes per second for all together; 10K, 5M work, too")
-      ->transform(CLI::AsSizeValue(false))
-      ->check(CLI::PositiveNumber)
-      ->type_name("BYTES/s");
+  const CLI::Option* limited =
+      app.add_option("--max-rate", o.max_rate, "bytes per second for all together; 10K, 5M, too")
+          ->transform(CLI::AsSizeValue(false))
+          ->type_name("BYTES/s");
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& e) {
     return app.exit(e);
   } catch (const CLI::ParseError& e) {
     return treesum::bad_input(e.what());
+  }
+  if (limited->count() != 0 && o.max_rate == 0) {
+    return treesum::bad_input("--max-rate: 0 bytes a second is no rate; 1 at least");
   }
   struct stat s {};
   if (lstat(o.directory.c_str(), &s) != 0) {

@@ -2,7 +2,6 @@
 // The machine from the kernel's own files, for builds without the topology library.
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <sstream>
@@ -79,21 +78,9 @@ pu read_pu(const std::string& cpus, unsigned os_index, bool online) {
   return p;
 }
 
-std::vector<unsigned> node_numbers(const std::string& nodes) {
-  std::vector<unsigned> found;
-  std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(nodes, ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (name.compare(0, 4, "node") != 0) continue;
-    if (const auto n = parse_number(std::string_view(name).substr(4))) found.push_back(*n);
-  }
-  std::sort(found.begin(), found.end());
-  return found;
-}
-
 // Nodes are numbered by their place among those there are, as the rows of distances are.
 void read_nodes(const std::string& nodes, topology& t) {
-  const std::vector<unsigned> numbers = node_numbers(nodes);
+  const auto numbers = cpu_list_in(nodes + "/online").value_or(std::vector<unsigned>{});
   for (unsigned i = 0; i < numbers.size(); ++i) {
     const std::string folder = nodes + "/node" + std::to_string(numbers[i]);
     const auto members = cpu_list_in(folder + "/cpulist").value_or(std::vector<unsigned>{});

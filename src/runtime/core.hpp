@@ -40,6 +40,7 @@ struct worker_thread {
   thread handle;
   parker wake;               // while it is spare
   seat* assigned = nullptr;  // under the lock of the threads
+  bool refusal_noted = false;
   worker_thread* next_spare = nullptr;
 
   std::vector<std::uint64_t> progress;  // two of each seat, at the last look of a sentinel
@@ -73,6 +74,7 @@ class scheduler_core final : public executor {
 
   // --- Handing in.
   detail::admission enter(const context*, std::size_t count);
+  detail::admission enter_unlimited(std::size_t count);
   detail::admission try_enter() noexcept;
   void leave(detail::admission) noexcept;
   void accept(detail::admission, detail::task_node&, const post_options&) noexcept;
@@ -98,7 +100,8 @@ class scheduler_core final : public executor {
   // --- Waking.
   void wake_for(detail::seat* from, bool from_outside) noexcept;
   void wake_seat(detail::seat&) noexcept;
-  void pass_the_watch(detail::seat& from) noexcept;
+  void keep_watch(detail::seat& from) noexcept;
+  void forget_unwoken() noexcept;
   void wake_all() noexcept;
   void set_idle_policy(idle_policy) noexcept;
 

@@ -80,14 +80,18 @@ bool scheduler_core::may_enter_closed(std::uint32_t life_now) const noexcept {
          (life_now & (task_memory::forked | task_memory::exiting)) == 0;
 }
 
-admission scheduler_core::enter(const context* ctx, std::size_t count) {
+admission scheduler_core::enter_unlimited(std::size_t count) {
   if (seat* mine = detail::current.seat_of(*this)) {
     return {mine, admission::kind::worker, errc::ok, false, true, places_up_to(count)};
   }
   client* c = memory.attach(outside);
-  if (c == nullptr) return refusal(errc::stopped);
-  admission way = enter_outside(*c, count);
-  if (!room.limited() || way.how == admission::kind::refused || detail::current.core == this) {
+  return c != nullptr ? enter_outside(*c, count) : refusal(errc::stopped);
+}
+
+admission scheduler_core::enter(const context* ctx, std::size_t count) {
+  const admission way = enter_unlimited(count);
+  if (way.how == admission::kind::worker || !room.limited() ||
+      way.how == admission::kind::refused || detail::current.core == this) {
     return way;
   }
   return take_places(way, ctx, count);
@@ -229,8 +233,11 @@ void scheduler_core::run_here(client& c, task_node& node) noexcept {
   check_quiet_after_change();
 }
 
+// Whoever attaches is about to hand in work without stumbling, and without a wake-up maybe.
 void scheduler_core::attach() {
-  if (detail::current.seat_of(*this) == nullptr) memory.attach(outside);
+  if (detail::current.seat_of(*this) == nullptr && memory.attach(outside) != nullptr) {
+    note_unwoken();
+  }
 }
 
 // By the thread of the time source. It is inside while it hands in, so that nothing it looks at

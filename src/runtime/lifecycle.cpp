@@ -17,6 +17,7 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 #include "pinion/platform/cpu.hpp"
 #include "src/runtime/core.hpp"
@@ -34,12 +35,21 @@ using detail::worker_thread;
 namespace {
 
 constexpr std::size_t workers_max = 256;
+constexpr std::size_t prealloc_max = std::size_t{1} << 24;
+constexpr std::size_t stack_size_max = std::size_t{1} << 30;
 
 void check(bool good, const char* option, const std::string& value, const char* limit) {
   if (!good) {
     throw std::invalid_argument("scheduler_options::" + std::string(option) + " is " + value +
                                 ", must be " + limit);
   }
+}
+
+// The system shows 15 characters of a thread's name: the number has to be among them.
+std::string thread_name(const std::string& scheduler, const char* kind, std::size_t number) {
+  constexpr std::size_t shown = 15;
+  const std::string suffix = kind + std::string(number < 10 ? "0" : "") + std::to_string(number);
+  return scheduler.substr(0, shown - suffix.size()) + suffix;
 }
 
 scheduler_options checked(scheduler_options o) {
@@ -51,6 +61,12 @@ scheduler_options checked(scheduler_options o) {
         "0 or more");
   check(o.realtime.fifo_priority >= 0 && o.realtime.fifo_priority <= 99, "realtime.fifo_priority",
         std::to_string(o.realtime.fifo_priority), "0 to 99");
+  check(o.realtime.prealloc <= prealloc_max, "realtime.prealloc",
+        std::to_string(o.realtime.prealloc), "2^24 at most");
+  check(o.stack_size <= stack_size_max, "stack_size", std::to_string(o.stack_size) + " bytes",
+        "2^30 at most");
+  check(o.when_full >= reject::fail && o.when_full <= reject::caller_runs, "when_full",
+        std::to_string(static_cast<int>(o.when_full)), "fail, block or caller_runs");
   check(o.queue_limit <= (std::size_t{1} << 40), "queue_limit", std::to_string(o.queue_limit),
         "2^40 at most");
   return o;
@@ -123,8 +139,7 @@ void scheduler_core::make_seats() {
 }
 
 void scheduler_core::start_thread(worker_thread& t, std::size_t number) {
-  t.name = options.name + (number < seats.size() ? "-w" : "-s") + (number < 10 ? "0" : "") +
-           std::to_string(number);
+  t.name = thread_name(options.name, number < seats.size() ? "-w" : "-s", number);
   t.progress.resize(2 * seats.size());  // here, where it may still fail
   thread_options how;
   how.name = t.name;
@@ -165,7 +180,8 @@ void scheduler_core::sit_down(worker_thread& t, seat& s) noexcept {
   if (s.place.pus.empty() || t.pinned_for.load(std::memory_order_relaxed) == &s) return;
   const std::error_code refused_by = pin_this_thread(s.place.pus);
   t.pinned_for.store(refused_by ? nullptr : &s, std::memory_order_relaxed);  // relaxed: as above
-  if (refused_by) note_refusal(t.name + " is not pinned: " + refused_by.message());
+  if (!refused_by || std::exchange(t.refusal_noted, true)) return;
+  note_refusal(t.name + " is not pinned: " + refused_by.message());
 }
 
 // Under the lock.
@@ -342,10 +358,10 @@ void scheduler_core::wait_until_ended() noexcept {
   sleep_until_woken(who, thread);
 }
 
-// The calling thread is a worker of the scheduler that ends, so it cannot wait for itself.
+// The calling thread is a worker of the scheduler that ends, or is in the middle of handing in, so
+// it cannot wait for itself.
 void scheduler_core::end_from_inside(std::unique_ptr<scheduler_core> core) noexcept {
   scheduler_core* raw = core.release();
-  raw->begin_drain();
   try {
     thread(thread_options{.name = raw->options.name + "-end"}, [raw] {
       raw->end_all();

@@ -20,7 +20,7 @@ scheduler::~scheduler() {
     static_cast<void>(core_.release());  // its threads do not exist; nothing can be joined
     return;
   }
-  if (detail::current.core == core_.get()) {
+  if (core_->must_not_wait()) {
     // The last owner is one of its own tasks: somebody else joins the thread it runs on.
     scheduler_core::end_from_inside(std::move(core_));
   } else {
@@ -78,10 +78,12 @@ scheduler::operator executor_ref() noexcept {
   return *core_;
 }
 
+// What an executor is asked to run may be the rest of work that has been accepted long ago: no
+// queue limit holds it up.
 bool scheduler_core::post(work_item& item) noexcept {
   try {
     const post_options plain;
-    detail::entry way(*this, enter(nullptr, 1), plain);
+    detail::entry way(*this, enter_unlimited(1), plain);
     if (way.refused()) return false;
     const auto run = [&item] { item.run(item); };
     way.accept(way.make<detail::posted_node<decltype(run)>>(run));

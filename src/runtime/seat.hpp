@@ -22,7 +22,7 @@ namespace pinion::detail {
 /// Counters of one seat: written by who sits there, read by anybody.
 struct seat_counters {
   os::atomic<std::uint64_t> injected{0}, handed_over{0}, stolen{0}, searches{0}, parks{0},
-      wakes_sent{0}, lent{0};
+      wakes_sent{0}, lent{0}, kept{0};
 };
 
 struct seat : lane {

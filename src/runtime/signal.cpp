@@ -129,6 +129,7 @@ class signal_watch {
 
   // Under the lock.
   void watch_all() noexcept {
+    if (file_ < 0) return;  // the child of a fork
     sigset_t all;
     sigemptyset(&all);
     for (int n = 1; n < NSIG; ++n) {

@@ -40,6 +40,7 @@ bool scheduler_core::lend_seat() noexcept {
     spare->assigned = mine;
     spare->wake.unpark();
   } else if (threads.size() - seats.size() >= options.spares || make_spare(*mine) == nullptr) {
+    detail::lane::count(mine->stats.kept);
     return false;
   }
   detail::lane::count(mine->stats.lent);

@@ -25,6 +25,7 @@ worker_stats stats_of(const detail::seat& s) {
   w.parks = value_of(s.stats.parks);
   w.wakes_sent = value_of(s.stats.wakes_sent);
   w.lent = value_of(s.stats.lent);
+  w.kept = value_of(s.stats.kept);
   w.queued = s.queue.size_approx();
   return w;
 }

@@ -37,6 +37,7 @@ struct attachments {
   }
 
   void forget_the_gone() {
+    latest = {};
     std::erase_if(all, [](const attachment& a) {
       // acquire: nothing of the scheduler is used any more; pairs with the seq_cst in end().
       const bool gone = (a.memory->life.load(std::memory_order_acquire) & task_memory::gone) != 0;

@@ -46,7 +46,6 @@ class client : public lane {
   // The thread's own.
   std::optional<lockfree::injector::producer> producer;
   std::size_t last_target = 0;
-  os::atomic<std::uint64_t> wakes_sent{0};
 
   // Of the list of records.
   os::atomic<bool> taken{true};

@@ -124,13 +124,16 @@ void scheduler_core::wake_seat(seat& s) noexcept {
   }
 }
 
-// The sleeper that has looked after work without a wake-up goes to work itself. Another one, if
-// there is one, is woken to find nothing and to sleep with a limit in its place.
-void scheduler_core::pass_the_watch(seat& from) noexcept {
+// By a worker that begins to work, which may have been the one that looked after work without a
+// wake-up, or was on its way to be. If others sleep and none of them does so, one is woken: to find
+// nothing, and to sleep with a limit.
+void scheduler_core::keep_watch(seat& from) noexcept {
+  // relaxed: whoever sets it wakes a worker, which comes by here.
+  if (!unwoken_posts.load(std::memory_order_relaxed)) return;
   idle_set& set = *from.idle;
-  // relaxed: whoever sets it wakes every worker.
-  if (!unwoken_posts.load(std::memory_order_relaxed) || set.look().sentinels() != 0) return;
-  const std::size_t slot = set.claim(from.nearest(set.look().idle()), true);
+  const auto seen = set.look();
+  if (seen.idle() == 0 || seen.sentinels() != 0) return;
+  const std::size_t slot = set.claim(from.nearest(seen.idle()), true);
   if (slot == idle_set::max_workers || !set.notify(slot)) return;
   detail::lane::count(from.stats.wakes_sent);
   set.wake(slot);
@@ -140,13 +143,18 @@ void scheduler_core::wake_all() noexcept {
   for (const auto& s : seats) wake_seat(*s);
 }
 
-// The first work that comes without a wake-up wakes a worker all the same: when that one goes to
-// sleep again, it sleeps with a limit.
+// The first work that comes without a wake-up, or the first for a long time, wakes the workers all
+// the same: when they go to sleep again, one of them sleeps with a limit.
 void scheduler_core::note_unwoken() noexcept {
-  // relaxed: the wake-up that follows carries it.
-  if (unwoken_posts.load(std::memory_order_relaxed)) return;
-  unwoken_posts.store(true, std::memory_order_relaxed);  // relaxed: as above
-  wake_all();
+  // seq_cst, both: after the work was published; against the store in forget_unwoken() and the look
+  // at the queues that follows it.
+  if (unwoken_posts.load(std::memory_order_seq_cst)) return;
+  if (!unwoken_posts.exchange(true, std::memory_order_seq_cst)) wake_all();
+}
+
+// No such work for a long time. The caller looks at the queues once more.
+void scheduler_core::forget_unwoken() noexcept {
+  unwoken_posts.store(false, std::memory_order_seq_cst);  // seq_cst: see note_unwoken()
 }
 
 void scheduler_core::set_idle_policy(idle_policy policy) noexcept {

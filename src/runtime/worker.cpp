@@ -30,6 +30,7 @@ void worker::run() noexcept {
       continue;
     }
     work_word w = find_work(*s);
+    const bool was_busy = w != 0 && !s->searching;
     if (w == 0) {
       // relaxed: set before everybody is woken; a look too early costs one round.
       if ((core_.life(std::memory_order_relaxed) & task_memory::exiting) != 0) return;
@@ -37,7 +38,10 @@ void worker::run() noexcept {
       if (w == 0) continue;
     }
     if (s->searching) end_search(*s);
+    if (!was_busy) core_.keep_watch(*s);
+    fruitless_rounds_ = 0;
     execute(w);
+    if (current.core == nullptr) return;  // the task has forked, and this is the child
   }
 }
 
@@ -53,6 +57,7 @@ void worker::execute(work_word w) noexcept {
   const bool drop = (core_.life(std::memory_order_relaxed) & task_memory::stopping) != 0;
   const auto done = node.act(node, drop ? task_node::action::drop : task_node::action::run);
   thread_.running.store(nullptr, std::memory_order_relaxed);  // relaxed: as above
+  if (current.core == nullptr) return;                        // the child of a fork: see run()
   lane& mine =
       current.place != nullptr ? static_cast<lane&>(*current.place) : *core_.memory.attached();
   if (done.give_back) mine.give(&node, size_class);
@@ -63,7 +68,7 @@ void worker::execute(work_word w) noexcept {
 work_word worker::find_work(seat& s) noexcept {
   if (++s.tick >= poll_interval_) {
     time_next_poll(s);
-    if (work_word w = poll_outside(s)) return w;
+    if (work_word w = take_turns(s)) return w;
   }
   work_word later = 0;
   if (work_word w = s.queue.pop(later)) {
@@ -87,8 +92,23 @@ void worker::time_next_poll(seat& s) noexcept {
   s.tick = 0;
 }
 
+// The poll that comes however much there is to do: the inbox first at one time, what anybody may
+// run first at the next, so that neither starves the other.
+work_word worker::take_turns(seat& s) noexcept {
+  inbox_has_its_turn_ = !inbox_has_its_turn_;
+  if (!inbox_has_its_turn_) {
+    if (work_word w = poll_queue(s)) return w;
+  }
+  return poll_outside(s);
+}
+
 work_word worker::poll_outside(seat& s) noexcept {
   if (task_node* mine = s.inbox.pop()) return word_of(mine);
+  return poll_queue(s);
+}
+
+// What was handed in for whoever is free.
+work_word worker::poll_queue(seat& s) noexcept {
   if (core_.spilled.load(std::memory_order_relaxed) != nullptr) {  // relaxed: a hint
     if (work_word w = take_spilled(s)) return w;
   }
@@ -166,6 +186,7 @@ work_word worker::take_spilled(seat& s) noexcept {
     task_node* next = rest->next.load(std::memory_order_relaxed);  // relaxed: as above
     core_.push_own(s, *rest);
     rest = next;
+    if (rest == nullptr) core_.wake_for(&s, false);
   }
   return word_of(list);
 }
@@ -219,11 +240,19 @@ work_word worker::take_back_from_cells(seat& s) noexcept {
   return 0;
 }
 
-// The last searcher that finds work passes the search on, if there is more to find.
+// The last searcher that finds work passes the search on, if there is more to find: to one who is
+// idle in its own cluster or, because submitters relied on this search, in another.
 void worker::end_search(seat& s) noexcept {
   s.searching = false;
   const auto after = s.idle->end_search();
-  if (after.wants_wake() && work_visible(s)) core_.wake_for(&s, false);
+  const bool somebody_may_be_idle = after.idle() != 0 || core_.clusters.size() > 1;
+  if (after.searching() == 0 && somebody_may_be_idle && work_visible(s)) core_.wake_for(&s, false);
+}
+
+// Work that is seen, but cannot be had for many rounds, is between two steps of a thread that has
+// been stopped there. That thread may need this CPU.
+void worker::let_others_finish(seat& s) noexcept {
+  s.idle->sleep(s.slot, os::now() + fruitless_sleep);
 }
 
 bool worker::has_spilled() const noexcept {
@@ -265,6 +294,7 @@ work_word worker::idle(seat& s) noexcept {
   const std::uint32_t life = core_.life(std::memory_order_seq_cst);
   if ((life & task_memory::draining) != 0) core_.check_quiet();
   const bool stay = (life & task_memory::exiting) == 0 && !work_visible(s);
+  if (!stay && ++fruitless_rounds_ % fruitless_rounds_max == 0) let_others_finish(s);
   const bool watched = stay && !watch_cell(s) && sleep_on_cell(s);
 
   const bool has_work = lockfree::idle_set::is_work(s.idle->peek(s.slot));
@@ -278,7 +308,7 @@ work_word worker::idle(seat& s) noexcept {
       core_.wake_for(&s, false);
     }
   }
-  if (watched) core_.pass_the_watch(s);
+  if (watched && w != 0 && work_visible(s)) core_.wake_for(&s, false);  // it was left to the watch
   if (w == 0 && !s.searching) {  // it was taken back by somebody in between
     s.searching = true;
     s.idle->begin_search();
@@ -321,9 +351,10 @@ bool worker::sleep_on_cell(seat& s) noexcept {
   int looks = 0;
   for (;;) {
     const auto seen = set.look();
+    if (seen.is_brisk()) looks = 0;
+    if (sentinel && looks == unwoken_looks_max) core_.forget_unwoken();
     // relaxed: whoever sets it first wakes a worker, which then comes by here.
     const bool unwoken = core_.unwoken_posts.load(std::memory_order_relaxed);
-    if (seen.is_brisk()) looks = 0;
     const bool wanted = unwoken || looks < sentinel_looks_max;
     if (wanted && !sentinel && seen.sentinels() == 0) {
       set.add_sentinel();

@@ -42,6 +42,11 @@ inline constexpr duration sentinel_period = std::chrono::microseconds(250);
 inline constexpr int sentinel_looks_max = 4;
 /// Work that came without a wake-up is found within this time.
 inline constexpr duration unwoken_period = std::chrono::milliseconds(1);
+/// After so many looks for such work, all in vain, nobody looks any more until there is some.
+inline constexpr int unwoken_looks_max = 10'000;
+/// So many rounds over work that is seen and cannot be had, then a short sleep.
+inline constexpr unsigned fruitless_rounds_max = 64;
+inline constexpr duration fruitless_sleep = std::chrono::microseconds(50);
 /// A search that began this long ago holds back no wake-ups any more.
 inline constexpr duration search_time_max = std::chrono::microseconds(200);
 
@@ -55,7 +60,9 @@ class worker {
  private:
   work_word find_work(seat&) noexcept;
   void time_next_poll(seat&) noexcept;
+  work_word take_turns(seat&) noexcept;
   work_word poll_outside(seat&) noexcept;
+  work_word poll_queue(seat&) noexcept;
   work_word take_spilled(seat&) noexcept;
   work_word keep_one(seat&, work_word* words, std::size_t count) noexcept;
   work_word follow_stream(seat&) noexcept;
@@ -72,6 +79,7 @@ class worker {
   bool sleep_on_cell(seat&) noexcept;
   bool work_visible(seat&) const noexcept;
   bool has_spilled() const noexcept;
+  void let_others_finish(seat&) noexcept;
   bool work_stands_still(seat&) noexcept;
 
   void execute(work_word) noexcept;
@@ -83,7 +91,9 @@ class worker {
   std::uint64_t last_poll_ = 0;  // in ticks
   int full_batches_ = 0;
   bool in_stream_ = false;
-  std::size_t last_count_ = 0;  // tasks in the batch that is being run
+  bool inbox_has_its_turn_ = false;
+  unsigned fruitless_rounds_ = 0;  // since it last had work
+  std::size_t last_count_ = 0;     // tasks in the batch that is being run
   std::uint64_t task_ticks_ =
       ~std::uint64_t{0} >> 16;   // a task of it took about so long; at first: long
   std::uint64_t last_look_ = 0;  // at the stream, in ticks

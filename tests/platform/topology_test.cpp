@@ -112,6 +112,7 @@ void write_two_packages(const fake_root& root) {
     root.write_cache(cpu, 4, "Instruction", 2, "0-4");
     root.write_cache(cpu, 3, "Unified", 3, cpu == 0 || cpu == 2 ? "0,2" : "1,3-4");
   }
+  root.write("/sys/devices/system/node/online", "0-1");
   root.write("/sys/devices/system/node/node0/cpulist", "0,2");
   root.write("/sys/devices/system/node/node0/distance", "10 21");
   root.write("/sys/devices/system/node/node1/cpulist", "1,3-4");
@@ -186,6 +187,7 @@ TEST(topology, shared_l2_is_the_last_level_where_there_is_no_other) {
 TEST(topology, nodes_without_cpus_and_gaps_in_their_numbers_do_no_harm) {
   const fake_root root;
   root.write("/sys/devices/system/cpu/online", "0-3");
+  root.write("/sys/devices/system/node/online", "0,4,8");
   root.write("/sys/devices/system/node/node0/cpulist", "2-3");
   root.write("/sys/devices/system/node/node0/distance", "10 30 20");
   root.write("/sys/devices/system/node/node4/cpulist", "");  // memory only
@@ -205,9 +207,9 @@ TEST(topology, garbage_in_the_files_is_as_good_as_no_file) {
   root.write_cpu(0, "x", "-1");
   root.write_cpu(1, "", "");
   root.write_cache(0, 0, "Unified", 3, "");
+  root.write("/sys/devices/system/node/online", "0");
   root.write("/sys/devices/system/node/node0/cpulist", "?");
   root.write("/sys/devices/system/node/node0/distance", "ten");
-  root.write("/sys/devices/system/node/nodes/cpulist", "0");
   const topology t = read(root);
   EXPECT_EQ(column(t, &pu::core), (cpus{0, 1}));
   EXPECT_EQ(column(t, &pu::package), (cpus{0, 0}));

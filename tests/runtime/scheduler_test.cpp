@@ -13,6 +13,7 @@
 
 #include "tests/support/schedulers.hpp"
 #include <gtest/gtest.h>
+#include <pthread.h>
 
 namespace pinion {
 namespace {
@@ -266,6 +267,25 @@ TEST(scheduler, POOL_17_outside_work_is_not_starved_by_a_task_that_feeds_itself)
   ASSERT_TRUE(sched.drain().wait());
 }
 
+// Goal: the same of a task that posts itself to its own worker. Finds: an inbox that always comes
+// first.
+TEST(scheduler, POOL_17_outside_work_is_not_starved_by_a_task_that_posts_to_its_worker) {
+  scheduler sched(with_workers(1));
+  std::atomic<bool> stop{false};
+  struct again {
+    scheduler* to;
+    std::atomic<bool>* stop;
+    void operator()() const {
+      if (!stop->load()) to->post_to(0, *this);
+    }
+  };
+  sched.post_to(0, again{&sched, &stop});
+  std::latch ran(1);
+  sched.post([&] { ran.count_down(); });
+  ran.wait();
+  stop = true;
+}
+
 TEST(scheduler, a_bound_context_that_is_done_keeps_the_job_from_starting) {
   scheduler sched(with_workers(1));
   auto ctx = with_cancel(context::background());
@@ -325,6 +345,36 @@ TEST(scheduler, at_the_limit_of_spares_the_worker_blocks_on_its_seat) {
   ctx.cancel();
   ASSERT_TRUE(sched.drain().wait());
   EXPECT_TRUE(third.load());
+}
+
+// Goal: whoever has waited on this executor is resumed by it, however much waits to be started.
+// Finds: a resumption that counts as new work; it is refused then, or runs in the waker.
+TEST(scheduler, XC_7_the_queue_limit_does_not_hold_up_what_an_executor_is_asked_to_run) {
+  for (const reject policy : {reject::fail, reject::block, reject::caller_runs}) {
+    scheduler_options o = with_workers(1);
+    o.queue_limit = 1;
+    o.when_full = policy;
+    scheduler sched(o);
+    std::latch started(1), go_on(1);
+    sched.post([&] {
+      started.count_down();
+      go_on.wait();
+    });
+    started.wait();
+    sched.post([] {});  // the limit is reached
+    struct item : work_item {
+      std::latch ran{1};
+      std::thread::id where;
+    } one;
+    one.run = [](work_item& w) noexcept {
+      static_cast<item&>(w).where = std::this_thread::get_id();
+      static_cast<item&>(w).ran.count_down();
+    };
+    EXPECT_TRUE(executor_ref(sched)->post(one));
+    go_on.count_down();
+    one.ran.wait();
+    EXPECT_NE(one.where, std::this_thread::get_id());
+  }
 }
 
 TEST(scheduler, POOL_2_what_the_caller_runs_is_the_schedulers_all_the_same) {
@@ -432,6 +482,29 @@ TEST(scheduler, options_out_of_range_are_named_with_their_limit) {
   o = {};
   o.idle.spin_for = duration(-1);
   EXPECT_EQ(message(o), "scheduler_options::idle.spin_for is -1 ns, must be 0 or more");
+  o = {};
+  o.realtime.prealloc = (std::size_t{1} << 24) + 1;
+  EXPECT_EQ(message(o), "scheduler_options::realtime.prealloc is 16777217, must be 2^24 at most");
+  o = {};
+  o.stack_size = std::size_t{1} << 31;
+  EXPECT_EQ(message(o), "scheduler_options::stack_size is 2147483648 bytes, must be 2^30 at most");
+  o = {};
+  o.when_full = static_cast<reject>(9);
+  EXPECT_EQ(message(o), "scheduler_options::when_full is 9, must be fail, block or caller_runs");
+}
+
+TEST(scheduler, the_number_of_a_worker_is_seen_however_long_the_name_is) {
+  scheduler_options o = with_workers(2);
+  o.name = "order-matching-engine";
+  scheduler sched(o);
+  std::array<char, 16> name{};
+  std::latch ran(1);
+  sched.post_to(1, [&] {
+    ::pthread_getname_np(::pthread_self(), name.data(), name.size());
+    ran.count_down();
+  });
+  ran.wait();
+  EXPECT_STREQ(name.data(), "order-match-w01");
 }
 
 TEST(scheduler, converts_to_an_executor) {

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/fork.hpp"
 #include "tests/support/schedulers.hpp"
 #include <gtest/gtest.h>
 
@@ -277,6 +278,26 @@ TEST(shutdown, work_from_an_exit_hook_is_refused) {
   EXPECT_EQ(ran.load(), 0);
   ASSERT_TRUE(answer.ready());
   EXPECT_EQ(answer.wait().error(), errc::stopped);
+}
+
+// Goal: a child that a task makes does not run what its parent runs. Finds: a child that takes
+// itself for the worker; it posts, and its spare threads run the tasks that were queued at the
+// fork.
+TEST(shutdown, POOL_15_the_child_of_a_task_is_refused) {
+  std::atomic<int> ran{0};
+  scheduler sched(counting_errors(1));
+  sched.post([&] { ran.fetch_add(1); });
+  auto in_child = sched.submit([&] {
+    sched.post([&] { ran.fetch_add(1); });
+    return test::in_child_of_a_fork([&] {
+      if (sched.post([] {})) return 1;
+      const auto answer = sched.submit([] { return 1; }).wait();
+      return !answer && answer.error() == errc::stopped ? 0 : 2;
+    });
+  });
+  ASSERT_TRUE(sched.drain().wait());
+  EXPECT_EQ(in_child.wait().value(), 0);
+  EXPECT_EQ(ran.load(), 2);
 }
 
 TEST(shutdown, POOL_19_two_schedulers_post_to_each_other_and_end_in_any_order) {

@@ -357,5 +357,7 @@ auto fan_out(scheduler& sched, const context& ctx, In&& inputs, F f, fan_options
   core->start();
   return results<value>(std::move(core));
 }
+template <std::ranges::input_range In, class F>
+void fan_out(scheduler&, scoped_context&&, In&&, F, fan_options = {}) = delete;  // its end cancels
 
 }  // namespace pinion

@@ -59,14 +59,17 @@ class scheduler {
   /// `f` is untouched). `ctx` goes to the job; if it is done before the start, the job does not
   /// start and counts as not started.
   /// @blocks    only with reject::block at the queue limit, until there is room or `ctx` ends
-  /// @cost      0 allocations for callables of up to 32 bytes in steady state; no system call
-  ///            while a worker is awake or `wake` is off. With `wake` off, idle workers find the
-  ///            work within a millisecond.
+  /// @cost      0 allocations for callables of up to 32 bytes in steady state. A system call only
+  ///            to wake a sleeping worker, when none is spinning or searching. None with `wake`
+  ///            off: then an idle worker looks every millisecond, and finds the work. After ten
+  ///            seconds without such work it sleeps for good, and the next post wakes it.
   /// @errors    throws std::bad_alloc; then nothing was handed over and `f` is untouched
   template <job F>
   bool post(const context& ctx, F&& f, post_options = {});
   template <job F>
   bool post(F&& f, post_options = {});
+  template <job F>
+  bool post(scoped_context&&, F&& f, post_options = {}) = delete;  // its end cancels the job
 
   /// Runs it for its result. Refused work gives a future that is ready with the refusal.
   /// @errors    as post()
@@ -74,10 +77,12 @@ class scheduler {
   future<job_result<F>> submit(const context& ctx, F&& f, post_options = {});
   template <job F>
   future<job_result<F>> submit(F&& f, post_options = {});
+  template <job F>
+  future<job_result<F>> submit(scoped_context&&, F&& f, post_options = {}) = delete;
 
   /// For threads that must not stumble: takes a small callable or says not_ready.
   /// A thread that is no worker calls attach() once before.
-  /// @progress  lock-free; no allocation, no lock; no system call with `wake` off
+  /// @progress  lock-free; no allocation, no lock; system calls as post()
   /// @errors    not_ready: no node is free, the thread is not attached, or `after` is set;
   ///            stopped, overloaded: refused
   template <std::invocable F>
@@ -93,7 +98,8 @@ class scheduler {
   template <job F>
   bool post_to(std::size_t worker, F&& f, post_options = {});
 
-  /// Sets up the calling thread for handing over work; otherwise its first post does that.
+  /// Sets up the calling thread for handing over work; otherwise its first post does that. An idle
+  /// worker begins to look for work that comes without a wake-up.
   /// @errors    throws std::bad_alloc
   void attach();
 

@@ -20,6 +20,7 @@ struct worker_stats {
   std::uint64_t parks = 0;                        // times it went to sleep in the kernel
   std::uint64_t wakes_sent = 0;                   // wake-ups that cost it a system call
   std::uint64_t lent = 0;                         // times its seat was lent to a spare thread
+  std::uint64_t kept = 0;                         // times its task blocked on it: no spare was left
   std::size_t queued = 0;                         // in its queue; a guess: still changing
 };
 
