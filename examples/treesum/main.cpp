@@ -167,8 +167,10 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     return treesum::bad_input(e.what());
   }
-  if (limited->count() != 0 && o.max_rate == 0) {
-    return treesum::bad_input("--max-rate: 0 bytes a second is no rate; 1 at least");
+  constexpr std::uint64_t rate_max = std::uint64_t{1} << 60;  // a negative one is larger
+  if (limited->count() != 0 && (o.max_rate == 0 || o.max_rate > rate_max)) {
+    return treesum::bad_input("--max-rate: must be from 1 to 2^60 bytes a second, not " +
+                              limited->results().front());
   }
   struct stat s {};
   if (lstat(o.directory.c_str(), &s) != 0) {
