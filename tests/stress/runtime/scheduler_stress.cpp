@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT
 // A scheduler under load: every task exactly once, no wake-up lost, an end at any moment.
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <vector>
 
+#include "tests/support/metric.hpp"
 #include "tests/support/stress.hpp"
 #include <gtest/gtest.h>
 
 #include "pinion/runtime/scheduler.hpp"
+#include "pinion/sync/context.hpp"
+#include "pinion/sync/timer.hpp"
 
 namespace pinion {
 namespace {
@@ -121,6 +125,41 @@ TEST_P(scheduler_stress, stop_under_load) {
     }
     EXPECT_EQ(alive.use_count(), 1);
   }
+  test::metric("stops_under_load", rounds);
+}
+
+// Goal: contexts that end at any moment, by a cancel or by their time, leave each task either run
+// or given up, and nothing behind.
+// Method: threads post under contexts that another one cancels meanwhile; some tasks sleep under
+// them, and some make contexts below. Every task is counted when it is called and when it goes.
+// Finds: a bound task whose callable is destroyed twice, or never, when its context has ended.
+TEST_P(scheduler_stress, cancel_storm) {
+  const std::size_t rounds = test::scaled(20'000);
+  const auto alive = std::make_shared<int>(0);
+  std::atomic<std::size_t> accepted{0}, ran{0};
+  {
+    scheduler sched(options());
+    test::run_threads(4, [&](unsigned t) {
+      auto chance = test::generator(t);
+      for (std::size_t i = 0; i < rounds; ++i) {
+        auto ctx = with_timeout(sched.root(), std::chrono::microseconds(chance() % 300));
+        for (int k = 0; k < 16; ++k) {
+          const bool taken = sched.post(ctx, [&, alive, k](const context& c) {
+            ran.fetch_add(1);
+            const auto below = with_cancel(c);
+            if (k == 15) static_cast<void>(sleep(below, std::chrono::seconds(10)).wait());
+          });
+          accepted.fetch_add(taken ? 1 : 0);
+        }
+        if (chance() % 2 == 0) ctx.cancel();
+      }
+    });
+    const auto report = sched.drain().wait();
+    ASSERT_TRUE(report);
+    EXPECT_EQ(report->ran, ran.load());
+    EXPECT_EQ(report->ran + report->not_started, accepted.load());
+  }
+  EXPECT_EQ(alive.use_count(), 1);
 }
 
 // Goal: strict placement under load: each node reaches its worker once.
