@@ -17,6 +17,7 @@
 
 #include "tests/support/allocations.hpp"
 #include "tests/support/metric.hpp"
+#include "tests/support/schedulers.hpp"
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -31,14 +32,6 @@ namespace pinion {
 namespace {
 
 using namespace std::chrono_literals;
-
-scheduler_options with_workers(std::size_t n) {
-  scheduler_options o;
-  o.workers = n;
-  o.pin = pinning::none();
-  o.on_unobserved_error = [](const error&, std::string_view) noexcept {};
-  return o;
-}
 
 /// What has become of a number of jobs. Those that are alive when it goes were forgotten.
 struct account {
@@ -103,7 +96,7 @@ class allocation_faults : public testing::Test {
       bool happened = false;
       account all;
       {
-        scheduler sched(with_workers(1));
+        scheduler sched(test::counting_errors(1));
         std::thread outside([&] {
           const test::failing_allocation out(k);
           hand_all(sched, all);
@@ -123,7 +116,7 @@ TEST_F(allocation_faults, a_scheduler_is_made_or_leaves_nothing_behind) {
   at_each_point([](int k) {
     const test::failing_allocation out(k);
     try {
-      scheduler sched(with_workers(2));
+      scheduler sched(test::counting_errors(2));
     } catch (const std::bad_alloc&) {
     } catch (const std::system_error&) {  // a thread without memory for its start
     }
@@ -158,7 +151,7 @@ TEST_F(allocation_faults, post_to) {
 }
 
 TEST_F(allocation_faults, try_post_never_asks_for_memory) {
-  scheduler sched(with_workers(1));
+  scheduler sched(test::counting_errors(1));
   account all;
   std::thread outside([&] {
     sched.attach();
@@ -220,7 +213,7 @@ TEST_F(allocation_faults, work_from_inside) {
     bool happened = false;
     account all;
     {
-      scheduler sched(with_workers(1));
+      scheduler sched(test::counting_errors(1));
       std::atomic<bool> done{false};
       sched.post([&] {
         const test::failing_allocation out(k);
@@ -250,7 +243,7 @@ TEST_F(allocation_faults, delayed_work) {
 TEST_F(allocation_faults, a_task_that_waits) {
   at_each_point([](int k) {
     bool happened = false;
-    scheduler sched(with_workers(2));
+    scheduler sched(test::counting_errors(2));
     auto answer = sched.submit([&] {
       const auto other = sched.submit([] { return 1; });
       const test::failing_allocation out(k);
@@ -267,7 +260,7 @@ TEST_F(allocation_faults, a_task_that_waits) {
 // Each input is called once, or the report says that it was not.
 TEST_F(allocation_faults, fan_out_loses_no_input) {
   at_each_point([](int k) {
-    scheduler sched(with_workers(2));
+    scheduler sched(test::counting_errors(2));
     const std::vector<int> inputs(50, 1);
     std::atomic<int> calls{0};
     bool happened = false;

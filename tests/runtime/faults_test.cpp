@@ -15,12 +15,14 @@
 #include <thread>
 
 #include "tests/support/allocations.hpp"
+#include "tests/support/fork.hpp"
+#include "tests/support/metric.hpp"
+#include "tests/support/schedulers.hpp"
 #include <dlfcn.h>
 #include <gtest/gtest.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "pinion/runtime/scheduler.hpp"
@@ -64,18 +66,11 @@ extern "C" int pthread_setaffinity_np(pthread_t who, std::size_t size,
 namespace pinion {
 namespace {
 
-scheduler_options with_workers(std::size_t n) {
-  scheduler_options o;
-  o.workers = n;
-  o.pin = pinning::none();
-  return o;
-}
-
 // Finds: threads that were made before the failure and are not joined (terminates or hangs).
 TEST(faults, POOL_14_a_thread_that_cannot_be_made_undoes_the_construction) {
   for (int k = 0; k <= 4; ++k) {  // the last one: none fails
     std::atomic<int> started{0}, exited{0};
-    scheduler_options o = with_workers(4);
+    scheduler_options o = test::with_workers(4);
     o.on_worker_start = [&](std::size_t) { started.fetch_add(1); };
     o.on_worker_exit = [&](std::size_t) { exited.fetch_add(1); };
     threads_until_failure = k;
@@ -89,10 +84,11 @@ TEST(faults, POOL_14_a_thread_that_cannot_be_made_undoes_the_construction) {
     EXPECT_EQ(started.load(), k);
     EXPECT_EQ(exited.load(), k);
   }
+  test::metric("thread_faults", 4);
 }
 
 TEST(faults, a_spare_that_cannot_be_made_leaves_the_worker_on_its_seat) {
-  scheduler sched(with_workers(1));
+  scheduler sched(test::with_workers(1));
   auto ctx = with_cancel(context::background());
   std::latch entered(1);
   threads_until_failure = 0;
@@ -108,7 +104,7 @@ TEST(faults, a_spare_that_cannot_be_made_leaves_the_worker_on_its_seat) {
 }
 
 TEST(faults, a_small_task_takes_nothing_from_the_heap_in_steady_state) {
-  scheduler sched(with_workers(1));
+  scheduler sched(test::with_workers(1));
   std::atomic<int> ran{0};
   const auto round = [&] {
     ran = 0;
@@ -135,6 +131,7 @@ TEST(faults, a_small_task_takes_nothing_from_the_heap_in_steady_state) {
   const test::allocation_count count;
   for (int i = 0; i < 20; ++i) round();
   EXPECT_EQ(count.get(), 0u);
+  test::metric("allocations_per_task", count.get());
 }
 
 TEST(faults, pinning_that_is_refused_or_impossible_is_reported_and_the_work_runs) {
@@ -225,7 +222,7 @@ class interruptions {
 
 // Finds: a wait that takes an interruption for its end, a deadline that starts anew with each.
 TEST(faults, interrupted_waits_go_on) {
-  scheduler_options o = with_workers(2);
+  scheduler_options o = test::with_workers(2);
   o.block_signals = false;  // workers are to have them, too
   o.idle = idle_policy::park();
   scheduler sched(o);
@@ -244,21 +241,17 @@ TEST(faults, interrupted_waits_go_on) {
 }
 
 TEST(faults, POOL_15_the_child_of_a_fork_is_refused_and_can_end) {
-  scheduler_options o = with_workers(2);
+  scheduler_options o = test::with_workers(2);
   o.on_unobserved_error = [](const error&, std::string_view) noexcept {};
   auto sched = std::make_unique<scheduler>(o);
   sched->post([] {});
-  const pid_t child = ::fork();
-  ASSERT_NE(child, -1);
-  if (child == 0) {
+  const int status = test::in_child_of_a_fork([&] {
     const bool refused = !sched->post([] {});
     const auto end = sched->drain().wait();
     const bool said_so = !end && end.error() == errc::stopped;
     sched.reset();
-    ::_exit(refused && said_so ? 0 : 1);
-  }
-  int status = 0;
-  ASSERT_EQ(::waitpid(child, &status, 0), child);
+    return refused && said_so ? 0 : 1;
+  });
   EXPECT_EQ(status, 0);
   EXPECT_TRUE(sched->post([] {}));  // the parent goes on
 }

@@ -8,6 +8,8 @@
 #include <memory>
 #include <thread>
 
+#include "tests/support/fork.hpp"
+#include "tests/support/schedulers.hpp"
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,14 +24,6 @@ namespace {
 
 using namespace std::chrono_literals;
 using testing::ExitedWithCode;
-
-scheduler_options quiet_options() {
-  scheduler_options o;
-  o.workers = 2;
-  o.pin = pinning::none();
-  o.on_unobserved_error = [](const error&, std::string_view) noexcept {};
-  return o;
-}
 
 void keep_busy(scheduler& sched) {
   for (int i = 0; i < 1000; ++i) sched.post([] {});
@@ -58,7 +52,7 @@ TEST_F(process_end, a_static_scheduler_runs_what_was_accepted) {
   const auto body = [] {
     ::alarm(30);
     static witness afterwards;
-    static scheduler sched(quiet_options());
+    static scheduler sched(test::counting_errors(2));
     for (int i = 0; i < 1000; ++i) sched.post([] { ran.fetch_add(1); });
     std::exit(0);
   };
@@ -68,7 +62,7 @@ TEST_F(process_end, a_static_scheduler_runs_what_was_accepted) {
 TEST_F(process_end, a_scheduler_that_is_never_destroyed) {
   const auto body = [] {
     ::alarm(30);
-    auto* const sched = new scheduler(quiet_options());
+    auto* const sched = new scheduler(test::counting_errors(2));
     keep_busy(*sched);
     sched->post([&] {
       for (;;) sched->post([] {});
@@ -82,7 +76,7 @@ TEST_F(process_end, a_scheduler_that_is_never_destroyed) {
 TEST_F(process_end, exit_in_a_task) {
   const auto body = [] {
     ::alarm(30);
-    static scheduler sched(quiet_options());
+    static scheduler sched(test::counting_errors(2));
     keep_busy(sched);
     sched.post([] { std::exit(4); });
     wait_for_ever();
@@ -93,7 +87,7 @@ TEST_F(process_end, exit_in_a_task) {
 TEST_F(process_end, exit_in_a_task_of_a_scheduler_on_the_stack) {
   const auto body = [] {
     ::alarm(30);
-    scheduler sched(quiet_options());
+    scheduler sched(test::counting_errors(2));
     keep_busy(sched);
     sched.post([] { std::exit(5); });
     wait_for_ever();
@@ -104,14 +98,14 @@ TEST_F(process_end, exit_in_a_task_of_a_scheduler_on_the_stack) {
 TEST_F(process_end, quick_exit_in_a_task_and_outside) {
   const auto outside = [] {
     ::alarm(30);
-    static scheduler sched(quiet_options());
+    static scheduler sched(test::counting_errors(2));
     keep_busy(sched);
     std::quick_exit(6);
   };
   EXPECT_EXIT(outside(), ExitedWithCode(6), "");
   const auto inside = [] {
     ::alarm(30);
-    static scheduler sched(quiet_options());
+    static scheduler sched(test::counting_errors(2));
     keep_busy(sched);
     sched.post([] { std::quick_exit(7); });
     wait_for_ever();
@@ -124,7 +118,7 @@ TEST_F(process_end, with_threads_for_timers_and_signals) {
     ::alarm(30);
     static auto ctx = with_signals(context::background(), {SIGUSR1});
     static auto timed = with_timeout(ctx, 1h);
-    static scheduler sched(quiet_options());
+    static scheduler sched(test::counting_errors(2));
     sched.post([] {}, {.after = 1us});
     std::thread([] { static_cast<void>(sleep(timed, 1h).wait()); }).detach();
     std::exit(0);
@@ -143,7 +137,7 @@ struct late_poster {
 TEST_F(process_end, thread_locals_that_post) {
   const auto body = [] {
     ::alarm(30);
-    static scheduler sched(quiet_options());
+    static scheduler sched(test::counting_errors(2));
     for (int i = 0; i < 50; ++i) {
       std::thread([] {
         static thread_local late_poster before;  // destroyed after what the library keeps
@@ -170,7 +164,7 @@ int code_of_child(pid_t child) {
 TEST_F(process_end, a_child_that_exits_destroys_what_it_got_of_its_parent) {
   const auto body = [] {
     ::alarm(30);
-    static scheduler sched(quiet_options());
+    static scheduler sched(test::counting_errors(2));
     keep_busy(sched);
     if (const pid_t child = ::fork(); child != 0) std::exit(code_of_child(child));
     std::exit(sched.post([] {}) ? 3 : 0);
@@ -181,11 +175,11 @@ TEST_F(process_end, a_child_that_exits_destroys_what_it_got_of_its_parent) {
 TEST_F(process_end, a_child_may_make_a_scheduler_of_its_own) {
   const auto body = [] {
     ::alarm(30);
-    static scheduler sched(quiet_options());
+    static scheduler sched(test::counting_errors(2));
     keep_busy(sched);
     static_cast<void>(sleep(1us).wait());  // the thread for timers is there, and not in the child
     if (const pid_t child = ::fork(); child != 0) std::exit(code_of_child(child));
-    scheduler mine(quiet_options());
+    scheduler mine(test::counting_errors(2));
     const bool works = mine.submit([] { return 5; }).wait().value_or(0) == 5;
     const auto timed = with_timeout(mine.root(), 100us);
     const bool ends = sleep(timed, 1h).wait().error() == errc::deadline_exceeded;
@@ -197,7 +191,7 @@ TEST_F(process_end, a_child_may_make_a_scheduler_of_its_own) {
 TEST_F(process_end, fork_and_exec_while_the_pool_is_busy) {
   const auto body = [] {
     ::alarm(60);
-    scheduler sched(quiet_options());
+    scheduler sched(test::counting_errors(2));
     std::atomic<bool> over{false};
     sched.post([&] {
       while (!over) sched.post_to(1, [] {});

@@ -284,6 +284,32 @@ TEST(scheduler, POOL_17_outside_work_is_not_starved_by_a_task_that_posts_to_its_
   sched.post([&] { ran.count_down(); });
   ran.wait();
   stop = true;
+  ASSERT_TRUE(sched.drain().wait());
+}
+
+// The own queue is never empty, and neither is the inbox.
+TEST(scheduler, POOL_17_outside_work_and_the_inbox_do_not_starve_each_other) {
+  scheduler sched(with_workers(1));
+  std::atomic<bool> stop{false};
+  std::atomic<int> from_inbox{0};
+  std::function<void()> again = [&] {
+    if (!stop.load()) sched.post(again);
+  };
+  std::function<void()> to_itself = [&] {
+    from_inbox.fetch_add(1);
+    if (!stop.load()) sched.post_to(0, to_itself);
+  };
+  sched.post(again);
+  sched.post_to(0, to_itself);
+  for (int i = 0; i < 100; ++i) {
+    const int before = from_inbox.load();
+    std::latch ran(1);
+    sched.post([&] { ran.count_down(); });
+    ran.wait();
+    while (from_inbox.load() == before) std::this_thread::yield();
+  }
+  stop = true;
+  ASSERT_TRUE(sched.drain().wait());
 }
 
 TEST(scheduler, a_bound_context_that_is_done_keeps_the_job_from_starting) {
