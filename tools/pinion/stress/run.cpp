@@ -6,6 +6,8 @@
 #include <chrono>
 #include <csignal>
 #include <deque>
+#include <filesystem>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -40,6 +42,19 @@ void count_error(const error& e, std::string_view) noexcept {
   // relaxed: compared when all is quiet.
   if (e.code() == errc::failed) exceptions_told.fetch_add(1, std::memory_order_relaxed);
 }
+
+// How many entries a folder of this process has.
+std::size_t entries(const char* folder) {
+  const std::filesystem::directory_iterator all(folder);
+  return static_cast<std::size_t>(std::distance(begin(all), end(all)));
+}
+
+// What the library keeps: a thread for timers, one for signals, and the file that it reads.
+struct belongings {
+  std::size_t threads = entries("/proc/self/task");
+  std::size_t files = entries("/proc/self/fd");
+  bool operator==(const belongings&) const = default;
+};
 
 duration to_duration(double seconds) {
   return std::chrono::duration_cast<duration>(std::chrono::duration<double>(seconds));
@@ -77,7 +92,8 @@ class stress_run {
         faults_(o.faults, o.seed),
         own_beat_(beats.add("the run itself")),
         watch_(watched_, [this] { return work_is_queued(); }),
-        shared_(std::make_unique<scheduler>(with())) {
+        shared_(std::make_unique<scheduler>(with())),
+        workers_(shared_->workers()) {
     make_producers(beats);
   }
 
@@ -86,6 +102,7 @@ class stress_run {
     {
       const auto signals = with_signals(context::background(), {SIGINT, SIGTERM});
       const auto until = with_timeout(signals, to_duration(options_.seconds));
+      const belongings before;
       surroundings around{*shared_, watched_, found_, faults_.has("throw"), options_.plant};
       for (producer& p : producers_) p.doing = kind(p).make(around, p.numbers, p.chance);
       for (producer& p : producers_) p.thread = std::thread([&] { p.work(around, until); });
@@ -93,6 +110,7 @@ class stress_run {
       for (producer& p : producers_) p.numbers.stop_waiting();
       for (producer& p : producers_) p.thread.join();
       end();
+      expect_nothing_left(before);
     }
     const account last = judge();
     print_end(options_, last);
@@ -171,6 +189,20 @@ class stress_run {
     own_beat_.store(pulse::over, std::memory_order_relaxed);  // relaxed: a sign
   }
 
+  // The scheduler was there before, and is not any more; its spares came later. A thread that was
+  // joined is still seen for a moment, and faults have files of their own now and then.
+  void expect_nothing_left(belongings before) {
+    before.threads -= workers_;
+    belongings after;
+    for (int tries = 0; after != before && tries < 1000; ++tries) {
+      std::this_thread::sleep_for(1ms);
+      after = belongings();
+    }
+    if (after == before) return;
+    found_.add(fmt::format("{} threads and {} open files are left, not {} and {}", after.threads,
+                           after.files, before.threads, before.files));
+  }
+
   account now_known() const {
     account a;
     a.seconds = seconds();
@@ -217,6 +249,7 @@ class stress_run {
   sleeper_list watched_;
   watch watch_;
   std::unique_ptr<scheduler> shared_;
+  const std::size_t workers_;
   std::deque<producer> producers_;
 };
 
