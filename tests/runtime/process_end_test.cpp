@@ -117,7 +117,7 @@ TEST_F(process_end, with_threads_for_timers_and_signals) {
   const auto body = [] {
     ::alarm(30);
     static auto ctx = with_signals(context::background(), {SIGUSR1});
-    static auto timed = with_timeout(ctx, 1h);
+    static auto& timed = *new scoped_context(with_timeout(ctx, 1h));  // outlives who waits
     static scheduler sched(test::counting_errors(2));
     sched.post([] {}, {.after = 1us});
     std::thread([] { static_cast<void>(sleep(timed, 1h).wait()); }).detach();
@@ -178,12 +178,13 @@ TEST_F(process_end, a_child_may_make_a_scheduler_of_its_own) {
     static scheduler sched(test::counting_errors(2));
     keep_busy(sched);
     static_cast<void>(sleep(1us).wait());  // the thread for timers is there, and not in the child
-    if (const pid_t child = ::fork(); child != 0) std::exit(code_of_child(child));
-    scheduler mine(test::counting_errors(2));
-    const bool works = mine.submit([] { return 5; }).wait().value_or(0) == 5;
-    const auto timed = with_timeout(mine.root(), 100us);
-    const bool ends = sleep(timed, 1h).wait().error() == errc::deadline_exceeded;
-    std::exit(works && ends && mine.drain().wait() ? 0 : 3);
+    std::exit(test::in_child_of_a_fork([] {
+      scheduler mine(test::counting_errors(2));
+      const bool works = mine.submit([] { return 5; }).wait().value_or(0) == 5;
+      const auto timed = with_timeout(mine.root(), 100us);
+      const bool ends = sleep(timed, 1h).wait().error() == errc::deadline_exceeded;
+      return works && ends && mine.drain().wait() ? 0 : 3;
+    }));
   };
   EXPECT_EXIT(body(), ExitedWithCode(0), "");
 }

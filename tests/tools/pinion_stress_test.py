@@ -40,7 +40,7 @@ class Stress(unittest.TestCase):
                 self.expect_clean("--faults", fault)
 
     def expect_found(self, plant, said_to_be, *arguments, seconds=1.0):
-        done, said = run("--plant", plant, "--load", "post,bulk", "--threads", "2", *arguments,
+        done, said = run("--plant", plant, "--load", "post,wake", "--threads", "2", *arguments,
                          seconds=seconds)
         self.assertEqual(done.returncode, 1, done.stdout + done.stderr)
         self.assertFalse(said[-1]["ok"])
@@ -57,7 +57,10 @@ class Stress(unittest.TestCase):
         self.expect_found("order", "1 out of order")
 
     def test_memory_that_grows_is_found(self):
-        self.expect_found("leak", "memory grows", seconds=2.0)
+        self.expect_found("leak", "memory grows", seconds=4.0)
+
+    def test_workers_that_sleep_through_work_are_found(self):
+        self.expect_found("asleep", "slept for", seconds=2.0)
 
     def test_who_is_stuck_is_found_and_all_stacks_are_printed(self):
         done = self.expect_found("stuck", "has not moved", "--stuck-after", "1", seconds=20.0)

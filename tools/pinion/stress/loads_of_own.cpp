@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <atomic>
 #include <chrono>
+#include <thread>
 #include <utility>
 
 #include "tools/pinion/stress/loads.hpp"
@@ -85,6 +86,7 @@ class waking final : public load {
       const std::uint64_t n = own_.take(1);
       errand one{item(own_, n), this, below(4) == 0};
       asked_.store(n + 1, std::memory_order_release);
+      if (around_.plant == "asleep" && n == 100) wait_before_it_is_handed_in();
       if (sched_.post(std::move(one))) done_.park();
       one.it.refuse();
     }
@@ -106,6 +108,11 @@ class waking final : public load {
       of->done_.unpark();
     }
   };
+
+  // To those who look, it is work that nobody woke a worker for.
+  static void wait_before_it_is_handed_in() {
+    std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  }
 
   scheduler_options options() {
     scheduler_options o = two_workers("wake");

@@ -9,6 +9,7 @@
 
 #include "tools/pinion/stress/loads.hpp"
 
+#include "pinion/platform/clock.hpp"
 #include "pinion/platform/parker.hpp"
 #include "pinion/sync/timer.hpp"
 
@@ -56,7 +57,7 @@ class posting final : public load {
 
   // An error of this program's own, once, to see that it is found.
   void plant() {
-    if (around_.plant == "leak") leaked_.emplace_back(16 * 1024, 'x');
+    if (around_.plant == "leak") leak();
     if (planted_) return;
     planted_ = true;
     if (around_.plant == "lost") own_.take(1);
@@ -73,7 +74,15 @@ class posting final : public load {
     }
   }
 
+  // 40 MiB a second, however fast the rounds are.
+  void leak() {
+    if (now() < next_leak_) return;
+    leaked_.emplace_back(1024 * 1024, 'x');
+    next_leak_ = now() + std::chrono::milliseconds(25);
+  }
+
   bool planted_ = false;
+  time_point next_leak_;
   std::vector<std::string> leaked_;
 };
 

@@ -7,6 +7,11 @@
 
 #include <unistd.h>
 
+// What AddressSanitizer keeps of freed memory would pass for a leak.
+extern "C" [[gnu::used]] const char* __asan_default_options() {
+  return "quarantine_size_mb=16";
+}
+
 namespace pinion::stress {
 
 double resident_kib() {
@@ -32,13 +37,14 @@ double memory_curve::judged_seconds() const {
 }
 
 bool memory_curve::grows() const {
-  constexpr double least_slope = 1;      // KiB/s
-  constexpr double least_growth = 1024;  // KiB
-  constexpr double still_filling = 16 * 1024;
+  constexpr double least_slope = 1;       // KiB/s
+  constexpr double least_growth = 1024;   // KiB
+  constexpr double least_seconds = 1.5;   // less says nothing
   constexpr double filling_seconds = 20;  // from there on, queues have been as deep as they get
+  constexpr double filling_growth = 48 * 1024;
   const double seconds = judged_seconds();
-  const double allowed = seconds < filling_seconds ? still_filling : least_growth;
-  return slope() > least_slope && slope() * seconds > allowed;
+  const double allowed = seconds < filling_seconds ? filling_growth : least_growth;
+  return seconds > least_seconds && slope() > least_slope && slope() * seconds > allowed;
 }
 
 double memory_curve::slope() const {

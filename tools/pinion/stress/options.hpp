@@ -22,7 +22,7 @@ struct options {
   bool as_json = false;
 };
 
-/// May `name` be in such a list? Those without an entry are not known.
+/// Something that may be asked for by name.
 struct named {
   const char* name;
   const char* what;

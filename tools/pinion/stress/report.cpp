@@ -85,10 +85,14 @@ void print_end(const options& o, const account& a) {
     nlohmann::json j = to_json("end", a);
     j["ok"] = a.findings.empty();
     j["findings"] = a.findings;
+    j["by_load"] = a.by_load;
     j["seed"] = o.seed;
     print_json(j);
   } else {
     print_for_people(a);
+    fmt::print("submitted by");
+    for (const auto& [load, count] : a.by_load) fmt::print("  {} {}", load, count);
+    fmt::print("\n");
     for (const std::string& f : a.findings) fmt::print("found: {}\n", f);
     fmt::print("{}: seed {}, {:.0f} s, {} operations accepted\n",
                a.findings.empty() ? "ok" : "FAILED", o.seed, a.seconds, a.accepted());

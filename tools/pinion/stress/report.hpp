@@ -2,6 +2,7 @@
 // What a run says: a line now and then, and one at the end, for people or for programs.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,7 @@ struct account {
   duration longest_park{0};
   double resident_kib = 0;
   double slope_kib_s = 0;
+  std::map<std::string, std::uint64_t> by_load;  // submitted
   std::vector<std::string> findings;
 
   std::uint64_t accepted() const { return submitted - seen.refused; }

@@ -77,6 +77,9 @@ struct producer {
     beat.store(pulse::over, std::memory_order_relaxed);  // relaxed: a sign
   }
 
+  // Its name is that of the load and a number.
+  std::string load_name() const { return numbers.name().substr(0, numbers.name().find(' ')); }
+
   std::atomic<std::uint64_t>& beat;
   stream numbers;
   generator chance;
@@ -89,6 +92,7 @@ class stress_run {
   stress_run(const options& o, pulse& beats)
       : options_(o),
         started_(now()),
+        signals_(with_signals(context::background(), {SIGINT, SIGTERM})),
         faults_(o.faults, o.seed),
         own_beat_(beats.add("the run itself")),
         watch_(watched_, [this] { return work_is_queued(); }),
@@ -100,8 +104,7 @@ class stress_run {
   int go() {
     print_start(options_, shared_->workers());
     {
-      const auto signals = with_signals(context::background(), {SIGINT, SIGTERM});
-      const auto until = with_timeout(signals, to_duration(options_.seconds));
+      const auto until = with_timeout(signals_, to_duration(options_.seconds));
       const belongings before;
       surroundings around{*shared_, watched_, found_, faults_.has("throw"), options_.plant};
       for (producer& p : producers_) p.doing = kind(p).make(around, p.numbers, p.chance);
@@ -130,11 +133,9 @@ class stress_run {
   }
 
   const load_kind& kind(const producer& p) const {
-    const std::string& name = p.numbers.name();
-    const auto it = std::find_if(kinds_.begin(), kinds_.end(), [&](const load_kind& k) {
-      return name.compare(0, name.find(' '), k.name) == 0;
-    });
-    return *it;
+    const std::string name = p.load_name();
+    return *std::find_if(kinds_.begin(), kinds_.end(),
+                         [&](const load_kind& k) { return name == k.name; });
   }
 
   void make_producers(pulse& beats) {
@@ -206,7 +207,10 @@ class stress_run {
   account now_known() const {
     account a;
     a.seconds = seconds();
-    for (const producer& p : producers_) a.submitted += p.numbers.taken();
+    for (const producer& p : producers_) {
+      a.submitted += p.numbers.taken();
+      a.by_load[p.load_name()] += p.numbers.taken();
+    }
     a.seen = tally::sum();
     a.longest_park = watched_.longest();
     a.resident_kib = resident_kib();
@@ -242,6 +246,7 @@ class stress_run {
   const options& options_;
   const time_point started_;
   const std::vector<load_kind> kinds_ = all_loads();
+  const signal_context signals_;  // before there are other threads: they inherit the mask
   findings found_;
   faults faults_;
   std::atomic<std::uint64_t>& own_beat_;
