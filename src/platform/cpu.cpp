@@ -107,9 +107,17 @@ Int saturate(double x) noexcept {
 
 }  // namespace
 
+// Not guarded: a fork in the middle would leave the guard locked in the child. Who measures first
+// says it for all.
 double ticks_per_nanosecond() noexcept {
-  static const double rate = measure_rate();
-  return rate;
+  static constinit os::atomic<double> known{0};
+  double rate = known.load(std::memory_order_relaxed);  // relaxed: a number by itself
+  if (rate != 0) [[likely]]
+    return rate;
+  const double measured = measure_rate();
+  // relaxed: as above.
+  const bool first = known.compare_exchange_strong(rate, measured, std::memory_order_relaxed);
+  return first ? measured : rate;
 }
 
 duration to_duration(std::uint64_t ticks) noexcept {

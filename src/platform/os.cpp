@@ -110,8 +110,11 @@ int futex_wake(const atomic<std::uint64_t>& word, int count) noexcept {
   return wake(&word, count);
 }
 
+// Not guarded: a fork in the middle would leave the guard locked in the child.
 unsigned cpus() noexcept {
-  static const unsigned n = read_cpus();
+  static constinit std::atomic<unsigned> known{0};
+  unsigned n = known.load(std::memory_order_relaxed);  // relaxed: a number, the same from all
+  if (n == 0) known.store(n = read_cpus(), std::memory_order_relaxed);  // relaxed: as above
   return n;
 }
 

@@ -12,11 +12,14 @@ extern "C" [[gnu::used]] inline const char* __tsan_default_options() {
 
 namespace pinion::test {
 
-/// What `body` returns there; -1 when the child did not get so far.
+/// What `body` returns there; -1 when the child did not get so far. A child that hangs ends itself.
 template <class F>
 int in_child_of_a_fork(F body) {
   const pid_t child = ::fork();
-  if (child == 0) ::_exit(body());
+  if (child == 0) {
+    ::alarm(60);
+    ::_exit(body());
+  }
   int status = -1;
   ::waitpid(child, &status, 0);
   return WIFEXITED(status) ? WEXITSTATUS(status) : -1;

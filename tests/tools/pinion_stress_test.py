@@ -57,6 +57,8 @@ class Stress(unittest.TestCase):
         self.expect_found("order", "1 out of order")
 
     def test_memory_that_grows_is_found(self):
+        if not run("--load", "post", seconds=0.2)[1][0]["judges_memory"]:
+            self.skipTest("a sanitizer's own memory grows")
         self.expect_found("leak", "memory grows", seconds=4.0)
 
     def test_workers_that_sleep_through_work_are_found(self):

@@ -20,6 +20,8 @@ class memory_curve {
   /// It grows, and by more than the deepest queues of such a run can make. A curve is judged by
   /// what it says about its own length: in a quarter of an hour, a steady leak of 2 KiB/s shows.
   bool grows() const;
+  /// Not in every build.
+  static bool says_something();
 
  private:
   struct point {

@@ -3,6 +3,7 @@
 
 #include <cstdio>
 
+#include "tools/pinion/stress/memory.hpp"
 #include "tools/pinion/stress/run.hpp"
 #include <fmt/core.h>
 #include <fmt/ranges.h>
@@ -65,6 +66,7 @@ void print_start(const options& o, std::size_t workers) {
                 {"seed", o.seed},
                 {"threads", o.threads},
                 {"workers", workers},
+                {"judges_memory", memory_curve::says_something()},
                 {"loads", o.loads},
                 {"faults", o.faults}});
   } else {
