@@ -42,13 +42,11 @@ inline std::uint64_t cpu_ticks() noexcept {
 #if defined(__x86_64__)
   // relaxed: one value for ever once it is known, and nothing hangs on it.
   if (detail::ticks_from.load(std::memory_order_relaxed) == detail::tick_source::counter) {
-    return __builtin_ia32_rdtsc();
+    return os::cycle_counter();
   }
   return detail::cpu_ticks_by_source();
 #elif defined(__aarch64__)
-  std::uint64_t ticks;
-  __asm__ __volatile__("mrs %0, cntvct_el0" : "=r"(ticks));
-  return ticks;
+  return os::cycle_counter();
 #else
   return detail::cpu_ticks_by_source();
 #endif
