@@ -5,7 +5,8 @@
 
 # shellcheck disable=SC2034  # for those who source this
 build_packages=(g++ meson ninja-build pkg-config python3 libhwloc-dev libconcurrentqueue-dev
-                libgtest-dev libbenchmark-dev libcli11-dev nlohmann-json3-dev libfmt-dev libssl-dev)
+                libgtest-dev libbenchmark-dev libcli11-dev nlohmann-json3-dev libfmt-dev libssl-dev
+                libboost-context-dev)
 
 say() { printf '\n==> %s\n' "$*"; }
 die() { printf '%s: %s\n' "${0##*/}" "$*" >&2; exit 1; }

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+#include "tests/model/support/mutation.hpp"
+
+#include <algorithm>
+#include <fstream>
+#include <iostream>
+#include <sstream>
+#include <string_view>
+
+namespace pinion::model {
+
+namespace {
+
+bool is_in(const site& s, const std::vector<std::string>& files) {
+  const std::string_view path = s.at.file;
+  return std::any_of(files.begin(), files.end(),
+                     [&](const std::string& end) { return path.ends_with(end); });
+}
+
+// Sites of all trials, in the order in which they are written.
+std::vector<site> sites_of(const std::vector<trial>& trials,
+                           const std::vector<std::string>& files) {
+  std::vector<site> sites;
+  for (const trial& t : trials)
+    for (const site& s : check(t.how, t.run).sites)
+      if (is_in(s, files) && std::none_of(sites.begin(), sites.end(), [&](const site& other) {
+            return other.is(s.what, s.at);
+          }))
+        sites.push_back(s);
+  std::sort(sites.begin(), sites.end(), [](const site& a, const site& b) {
+    return std::pair(std::string_view(a.at.file), a.at.line) <
+           std::pair(std::string_view(b.at.file), b.at.line);
+  });
+  return sites;
+}
+
+std::vector<order> weaker_orders(const site& s) {
+  switch (s.how) {
+    case order::relaxed:
+      return {};
+    case order::acquire:
+    case order::release:
+      return {order::relaxed};
+    case order::acq_rel:
+      return {order::acquire, order::release};
+    case order::seq_cst:
+      break;
+  }
+  switch (s.what) {
+    case operation::load:
+    case operation::failed_exchange:
+      return {order::acquire, order::relaxed};
+    case operation::store:
+      return {order::release, order::relaxed};
+    default:
+      return {order::acq_rel, order::acquire, order::release};
+  }
+}
+
+std::vector<mutant> mutants_of(const site& s) {
+  std::vector<mutant> all;
+  if (s.what == operation::wake) return {{s, s.how, true}};
+  if (s.what == operation::fence) all.push_back({s, s.how, true});
+  for (const order o : weaker_orders(s)) all.push_back({s, o, false});
+  return all;
+}
+
+// Stable when lines move: the file, the function, and which of its operations of that kind.
+std::string name_of(const mutant& m, const std::vector<site>& sites) {
+  const std::string_view path = m.of.at.file;
+  std::size_t number = 1;
+  for (const site& s : sites)
+    if (s.what == m.of.what && std::string_view(s.at.function) == m.of.at.function &&
+        std::string_view(s.at.file) == path && s.at.line < m.of.at.line)
+      ++number;
+  std::ostringstream out;
+  out << path.substr(path.rfind('/') + 1) << ' ' << m.of.at.function << ' ' << to_text(m.of.what)
+      << ' ' << number << ": " << (m.of.what == operation::wake ? "" : to_text(m.of.how));
+  if (m.dropped)
+    out << (m.of.what == operation::wake ? "dropped" : " dropped");
+  else
+    out << " to " << to_text(m.to);
+  return out.str();
+}
+
+bool is_killed(const mutant& m, const std::vector<trial>& trials) {
+  return std::any_of(trials.begin(), trials.end(), [&](const trial& t) {
+    options o = t.how;
+    o.changed = m;
+    return !check(o, t.run).passed;
+  });
+}
+
+// Names in backticks at the beginning of an item.
+std::vector<std::string> known_survivors() {
+  std::vector<std::string> names;
+  std::ifstream in(PINION_MODEL_SURVIVORS);
+  for (std::string line; std::getline(in, line);) {
+    if (!line.starts_with("- `")) continue;
+    names.push_back(line.substr(3, line.find('`', 3) - 3));
+  }
+  return names;
+}
+
+}  // namespace
+
+score mutate(const std::vector<trial>& trials, const std::vector<std::string>& files) {
+  score s;
+  const std::vector<site> sites = sites_of(trials, files);
+  for (const site& one : sites)
+    for (const mutant& m : mutants_of(one)) {
+      ++s.mutants;
+      if (is_killed(m, trials))
+        ++s.killed;
+      else
+        s.survivors.push_back(name_of(m, sites));
+    }
+  return s;
+}
+
+testing::AssertionResult survivors_are_known(const std::vector<trial>& trials,
+                                             const std::vector<std::string>& files) {
+  const score s = mutate(trials, files);
+  std::cout << "[ MUTANTS  ] " << s.killed << " of " << s.mutants << " killed" << std::endl;
+  const std::vector<std::string> known = known_survivors();
+  std::string wrong;
+  for (const std::string& name : s.survivors) {
+    const bool is_known = std::find(known.begin(), known.end(), name) != known.end();
+    std::cout << "[ SURVIVOR ] " << name << (is_known ? "" : " (not on the list)") << std::endl;
+    if (!is_known) wrong += "\n  no argument for: " + name;
+  }
+  if (wrong.empty()) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << wrong;
+}
+
+}  // namespace pinion::model
