@@ -12,8 +12,9 @@ namespace pinion::lockfree {
 
 namespace {
 
-constexpr std::size_t slab_bytes_first = std::size_t{64} << 10;
-constexpr std::size_t slab_bytes_max = std::size_t{2} << 20;  // one huge page
+constexpr std::size_t slab_bytes_first = os::shrinkable<std::size_t>(64 << 10, 256);
+// One huge page.
+constexpr std::size_t slab_bytes_max = os::shrinkable<std::size_t>(2 << 20, 512);
 
 constexpr std::uint64_t index_mask = 0xffff'ffff;
 constexpr std::uint64_t one_pop = std::uint64_t{1} << 32;

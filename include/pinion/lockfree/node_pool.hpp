@@ -35,7 +35,7 @@ namespace pinion::lockfree {
 /// @lifetime  all blocks must be back in a cache or forgotten before the pool is destroyed
 class node_pool {
  public:
-  static constexpr std::uint32_t magazine_capacity = 31;
+  static constexpr std::uint32_t magazine_capacity = os::shrinkable(31U, 2U);
 
   /// `block_size` is a multiple of 64; blocks are aligned to 64.
   explicit node_pool(std::size_t block_size) noexcept : block_size_(block_size) {}
@@ -76,7 +76,8 @@ class node_pool {
   std::byte* make_slab(std::size_t bytes);
 
   static constexpr std::size_t chunk_count = 24;
-  static constexpr std::size_t first_chunk = 64;  // magazines; each chunk doubles
+  // Magazines; each chunk doubles.
+  static constexpr std::size_t first_chunk = os::shrinkable<std::size_t>(64, 1);
 
   const std::size_t block_size_;
   stack full_;
