@@ -6,6 +6,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "tests/model/support/crashes.hpp"
 #include "tests/model/support/execution.hpp"
 #include "tests/model/support/report.hpp"
 #include "tests/model/support/strategy.hpp"
@@ -45,6 +46,7 @@ void merge(std::vector<site>& all, const std::vector<site>& more) {
 result explore(const options& o, const body& run) {
   const auto start = std::chrono::steady_clock::now();
   result r;
+  const crashes_as_failures scope;
   const auto decides = strategy_for(o);
   execution e(o, *decides);
   const std::uint64_t most = o.replay.empty() ? o.executions : 1;

@@ -182,6 +182,20 @@ TEST(checker, lets_a_spin_end_that_time_ends) {
   }));
 }
 
+TEST(checker, finds_a_crash) {
+  EXPECT_TRUE(fails(
+      {},
+      [] {
+        atomic<int*> where{nullptr};
+        static int there = 1;
+        thread other([&] { where.store(&there, relaxed); });
+        volatile int* const p = where.load(relaxed);
+        (void)*p;
+        other.join();
+      },
+      "crashed"));
+}
+
 TEST(checker, finds_an_exception_that_leaves_a_thread) {
   EXPECT_TRUE(fails(
       {}, [] { throw std::bad_alloc(); }, "exception"));

@@ -104,6 +104,19 @@ std::vector<std::string> known_survivors() {
 
 }  // namespace
 
+std::vector<trial> sampled(std::uint64_t executions, const std::vector<body>& bodies) {
+  std::vector<trial> trials;
+  for (const mode how : {mode::priorities, mode::random})
+    for (const body& run : bodies) {
+      options o;
+      o.how = how;
+      o.executions = executions / 2;
+      o.changes = 3;
+      trials.push_back({o, run});
+    }
+  return trials;
+}
+
 score mutate(const std::vector<trial>& trials, const std::vector<std::string>& files) {
   score s;
   const std::vector<site> sites = sites_of(trials, files);
@@ -128,6 +141,13 @@ testing::AssertionResult survivors_are_known(const std::vector<trial>& trials,
     const bool is_known = std::find(known.begin(), known.end(), name) != known.end();
     std::cout << "[ SURVIVOR ] " << name << (is_known ? "" : " (not on the list)") << std::endl;
     if (!is_known) wrong += "\n  no argument for: " + name;
+  }
+  for (const std::string& name : known) {
+    const bool is_ours = std::any_of(files.begin(), files.end(), [&](const std::string& file) {
+      return name.starts_with(file + ' ');
+    });
+    if (is_ours && std::find(s.survivors.begin(), s.survivors.end(), name) == s.survivors.end())
+      wrong += "\n  is killed, but has an argument: " + name;
   }
   if (wrong.empty()) return testing::AssertionSuccess();
   return testing::AssertionFailure() << wrong;

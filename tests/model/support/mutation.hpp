@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,10 @@ struct trial {
   options how;
   body run;
 };
+
+/// For what is too large to go through once a mutant: some executions of each body, half of them by
+/// random priorities.
+std::vector<trial> sampled(std::uint64_t executions, const std::vector<body>&);
 
 struct score {
   std::size_t mutants = 0;
