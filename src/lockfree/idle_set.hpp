@@ -37,10 +37,10 @@
 // cell takes it, and work that its worker does not come for (it may be preempted) can be taken
 // back from the cell by anybody.
 //
-// Between hand-over and taking the worker still looks idle. A submitter that meets work in its cell
-// wakes nobody else: the worker looks at the queues after it has taken the work, and wakes another
-// if there is more. (Take and look on one side, publish and read the cell on the other: one of
-// them comes first in the total order.)
+// Between hand-over and taking the worker still looks idle. A submitter from outside that meets
+// work in its cell wakes nobody else: the worker looks at the queue of outside work after it has
+// taken the work, and wakes another if there is more. (Take and look on one side, publish and read
+// the cell on the other: one of them comes first in the total order.)
 //
 // A searching worker may be preempted too, and would hold back wake-ups for a whole time slice.
 // So the start of the newest search is noted, and a submitter that finds it long ago claims an

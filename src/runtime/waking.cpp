@@ -20,8 +20,7 @@ bool search_is_stale(const idle_set& set) noexcept {
   return to_duration(cpu_ticks() - set.newest_search()) > detail::search_time_max;
 }
 
-// Work lies in the cell of an idle worker, which will look for more from outside when it has taken
-// it.
+// Work lies in the cell of an idle worker, which will look for outside work when it has taken it.
 bool somebody_has_work_coming(const idle_set& set, std::uint32_t idle) noexcept {
   for (; idle != 0; idle &= idle - 1) {
     if (set.holds_work(static_cast<std::size_t>(std::countr_zero(idle)))) return true;
@@ -43,6 +42,7 @@ void scheduler_core::wake_for(seat* from, bool from_outside) noexcept {
     if (from_outside && seen.is_brisk()) return;
     const bool searched = seen.searching() != 0;
     if (searched && !search_is_stale(set)) return;
+    // It will look at the queue of outside work, not at those of the seats.
     if (!searched && from_outside && somebody_has_work_coming(set, seen.idle())) return;
     const std::uint32_t first_choice = from == nullptr ? on_other_cpus(set)
                                        : i == 0        ? from->nearest(seen.idle())
