@@ -195,8 +195,10 @@ void scheduler_core::push_outside(client& c, task_node& node, bool wake,
                                   bool may_allocate) noexcept {
   // Straight to an idle worker, unless older work waits in the queue.
   if (wake && !outside.maybe_work() && place_directly(c, node)) return;
-  if (!push_to_queue(*c.producer, node, may_allocate)) spill(node);
-  if (wake) wake_for(nullptr, true);
+  const bool queued = push_to_queue(*c.producer, node, may_allocate);
+  if (!queued) spill(node);
+  // Sentinels and brisk workers look after the queue, not after what was spilled.
+  if (wake) wake_for(nullptr, queued);
 }
 
 bool scheduler_core::push_to_queue(lockfree::injector::producer& from, task_node& node,
@@ -252,7 +254,7 @@ void scheduler_core::enqueue_delayed(task_node& node, void* timer,
   if (c == nullptr) {  // the timer's memory is forgotten until the pools go
     const late_hand here(late_hands);
     spill(node);
-    wake_for(nullptr, true);
+    wake_for(nullptr, false);  // as in push_outside()
     return;
   }
   c->go_in();
@@ -291,6 +293,7 @@ void scheduler_core::accept_many(admission way, task_node* const* nodes, std::si
   }
   lane::count(way.where->accepted, count);
   const bool own = way.how == admission::kind::worker;
+  bool to_queue = !own;
   try {
     if (own) {
       seat_of(way).queue.push_many({words.data(), count});
@@ -299,8 +302,9 @@ void scheduler_core::accept_many(admission way, task_node* const* nodes, std::si
     }
   } catch (const std::bad_alloc&) {
     for (std::size_t i = 0; i < count; ++i) spill(*nodes[i]);
+    to_queue = false;
   }
-  if (with.wake) wake_for(own ? &seat_of(way) : nullptr, !own);
+  if (with.wake) wake_for(own ? &seat_of(way) : nullptr, to_queue);  // as in push_outside()
   if (way.counted) room.give_back(way.places - count);
   if (!with.wake) note_unwoken();
   go_out(way);
