@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstring>
 #include <iterator>
-#include <string>
 
 #include "tests/model/support/execution.hpp"
 
@@ -16,7 +15,7 @@ namespace {
 void end_execution(int signal) {
   execution* const e = execution::current();
   if (e != nullptr && e->running() != nobody)
-    e->fail(std::string("crashed: ") + ::strsignal(signal), place::here());
+    e->fail("crashed: ", place::here(), ::strsignal(signal));
   ::signal(signal, SIG_DFL);
   ::raise(signal);
 }

@@ -59,10 +59,12 @@ void execution::start_over() {
   trace_.clear();
 }
 
-void execution::fail(const std::string& why, place at) {
+void execution::fail(std::string_view why, place at, std::string_view detail) {
   const heap::unwatched scope;
   if (failure_.empty()) {
-    failure_ = why + " [thread " + std::to_string(running_) + ", " + at.function + "]";
+    failure_ = why;
+    failure_ += detail;
+    failure_ += " [thread " + std::to_string(running_) + ", " + at.function + "]";
   }
   drop();
 }
@@ -236,15 +238,18 @@ bool execution::may_start_thread() {
 
 void execution::run_thread(thread_index index) {
   one_thread& t = *threads_[index];
+  // What was thrown is let go before the execution fails: nobody comes back to do it.
+  std::array<char, 128> thrown{};
   heap::watch(true);
   try {
     t.body();
     t.body = nullptr;
   } catch (const std::exception& e) {
-    fail(std::string("an exception left a thread: ") + e.what(), place::here());
+    std::string_view(e.what()).copy(thrown.data(), thrown.size() - 1);
   } catch (...) {
-    fail("an exception left a thread", place::here());
+    thrown[0] = '?';
   }
+  if (thrown[0] != '\0') fail("an exception left a thread: ", place::here(), thrown.data());
   heap::watch(false);
   t.is = state::ended;
   t.next = intents_[index] = {.what = operation::end};

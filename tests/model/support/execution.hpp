@@ -17,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tests/model/support/fiber.hpp"
@@ -100,7 +101,8 @@ class execution {
   void release(void* block);
   void touch(const void* address, bool writes, place);
 
-  [[noreturn]] void fail(const std::string& why, place);
+  /// Never comes back, so what is passed must need no destructor.
+  [[noreturn]] void fail(std::string_view why, place, std::string_view detail = {});
 
   const options& wanted() const noexcept { return options_; }
 
