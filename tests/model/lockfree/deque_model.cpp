@@ -30,8 +30,7 @@ void steal(deque& d, items& all, std::size_t most = 1) {
   all.take_all({words.data(), d.steal_batch({words.data(), most})});
 }
 
-// They meet at the last item. With any of P1, P2, S1, S2 weaker than seq_cst, or without the CAS of
-// either, both take it.
+// They meet at the last item. With P1, P2 or S2 weaker than seq_cst, both take it.
 void owner_and_thief() {
   deque d(two_slots);
   items all;
