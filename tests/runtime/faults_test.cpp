@@ -193,8 +193,8 @@ class interruptions {
  public:
   interruptions() {
     struct sigaction action {};
-    action.sa_handler = interrupted;  // no SA_RESTART
-    ::sigaction(SIGUSR1, &action, &before_);
+    action.sa_handler = interrupted;         // no SA_RESTART
+    ::sigaction(SIGUSR1, &action, nullptr);  // for good: one may still be on its way at the end
     sender_ = std::thread([this] {
       const auto me = static_cast<pid_t>(::syscall(SYS_gettid));
       while (!over_) {
@@ -209,14 +209,12 @@ class interruptions {
   ~interruptions() {
     over_ = true;
     sender_.join();
-    ::sigaction(SIGUSR1, &before_, nullptr);
   }
   int sent() const { return sent_; }
 
  private:
   std::atomic<bool> over_{false};
   std::atomic<int> sent_{0};
-  struct sigaction before_ {};
   std::thread sender_;
 };
 
