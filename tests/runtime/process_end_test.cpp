@@ -155,6 +155,14 @@ TEST_F(process_end, thread_locals_that_post) {
 
 // --- Forks.
 
+#if defined(__SANITIZE_ADDRESS__)
+#define PINION_TEST_ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define PINION_TEST_ASAN 1
+#endif
+#endif
+
 int code_of_child(pid_t child) {
   int status = 0;
   if (::waitpid(child, &status, 0) != child || !WIFEXITED(status)) return -1;
@@ -162,6 +170,9 @@ int code_of_child(pid_t child) {
 }
 
 TEST_F(process_end, a_child_that_exits_destroys_what_it_got_of_its_parent) {
+#if defined(PINION_TEST_ASAN)
+  GTEST_SKIP() << "what belongs to threads that the child does not have passes for leaks";
+#endif
   const auto body = [] {
     ::alarm(30);
     static scheduler sched(test::counting_errors(2));
@@ -178,6 +189,7 @@ TEST_F(process_end, a_child_may_make_a_scheduler_of_its_own) {
     static scheduler sched(test::counting_errors(2));
     keep_busy(sched);
     static_cast<void>(sleep(1us).wait());  // the thread for timers is there, and not in the child
+    while (sched.stats().ran != sched.stats().accepted) std::this_thread::yield();
     std::exit(test::in_child_of_a_fork([] {
       scheduler mine(test::counting_errors(2));
       const bool works = mine.submit([] { return 5; }).wait().value_or(0) == 5;
@@ -191,7 +203,11 @@ TEST_F(process_end, a_child_may_make_a_scheduler_of_its_own) {
 
 // What a thread does for the first time in the process is not left half done in the child. Found by
 // chance, for the moments are short: a hang.
+// AddressSanitizer's own allocator is such a thing: it stays locked when a thread was in it.
 TEST_F(process_end, a_child_of_a_fork_in_the_first_moments) {
+#if defined(PINION_TEST_ASAN)
+  GTEST_SKIP() << "a fork may leave the sanitizer locked";
+#endif
   const auto body = [] {
     ::alarm(120);
     scheduler sched(test::counting_errors(2));
