@@ -138,16 +138,19 @@ work_word worker::follow_stream(seat& s) noexcept {
   return 0;
 }
 
-// Returns the first word; the others go to the own queue, where thieves see them.
+// Returns the oldest; the others go to the own queue, where thieves see them. What is in there
+// already is older.
 work_word worker::keep_one(seat& s, work_word* words, std::size_t count) noexcept {
-  if (count > 1) {
+  const std::size_t first = s.queue.size_approx() == 0 ? 1 : 0;
+  if (count > first) {
     try {
-      s.queue.push_many({words + 1, count - 1});
+      s.queue.push_many({words + first, count - first});
     } catch (const std::bad_alloc&) {
-      for (std::size_t i = 1; i < count; ++i) core_.spill(*node_of(words[i]));
+      for (std::size_t i = first; i < count; ++i) core_.spill(*node_of(words[i]));
     }
   }
-  return words[0];
+  work_word later = 0;
+  return first == 1 ? words[0] : s.queue.pop(later);
 }
 
 // Decides whether this worker alone keeps up with what comes from outside: by the pace of the last

@@ -267,6 +267,20 @@ TEST(scheduler, POOL_17_outside_work_is_not_starved_by_a_task_that_feeds_itself)
   ASSERT_TRUE(sched.drain().wait());
 }
 
+// Goal: one thread's work runs in its order where one worker runs it. Finds: a batch from outside that
+// comes before what came in earlier batches.
+TEST(scheduler, outside_work_of_one_thread_is_first_in_first_out) {
+  scheduler sched(with_workers(1));
+  constexpr int count = 20'000;
+  int next = 0, out_of_order = 0;
+  for (int i = 0; i < count; ++i) {
+    sched.post([&, i] { out_of_order += i != next++ ? 1 : 0; });
+  }
+  ASSERT_TRUE(sched.drain().wait());
+  EXPECT_EQ(next, count);
+  EXPECT_EQ(out_of_order, 0);
+}
+
 // Goal: the same of a task that posts itself to its own worker. Finds: an inbox that always comes
 // first.
 TEST(scheduler, POOL_17_outside_work_is_not_starved_by_a_task_that_posts_to_its_worker) {
