@@ -38,6 +38,7 @@ class Sweep:
 
 WORKER, INJECTOR = "src/runtime/worker.hpp", "src/lockfree/injector.hpp"
 NODES, FAN = "include/pinion/lockfree/node_pool.hpp", "bench/compare/libraries/pinion.hpp"
+SLABS = "src/lockfree/node_pool.cpp"
 OUTSIDE = ("submit_external", "fan_out_fan_in")
 SWEEPS = {sweep.constant: sweep for sweep in (
     Sweep("poll_interval_max", WORKER, (15, 31, 61, 127, 255), ("submit_external", "spawn_inside")),
@@ -47,7 +48,9 @@ SWEEPS = {sweep.constant: sweep for sweep in (
     Sweep("stream_pace", WORKER, (1, 2, 5), OUTSIDE + ("round_trip_hot",)),
     Sweep("stream_patience", WORKER, (5, 25, 50, 100), OUTSIDE + ("submit_wait",)),
     Sweep("brisk_batch_time", WORKER, (0, 5, 20, 50), OUTSIDE + ("spawn_inside",)),
+    Sweep("brisk_full_batches_max", WORKER, (16, 64, 256), ("submit_external",)),
     Sweep("sentinel_period", WORKER, (100, 250, 1000), ("submit_external", "host_slowdown")),
+    Sweep("sentinel_looks_max", WORKER, (1, 4, 16), ("submit_external", "host_slowdown")),
     Sweep("search_time_max", WORKER, (50, 200, 1000), ("spawn_inside", "submit_external")),
     Sweep("spin_for", "include/pinion/runtime/options.hpp", (0, 5, 20, 50, 200),
           ("submit_wait", "submit_external", "host_slowdown", "wake_parked")),
@@ -55,6 +58,8 @@ SWEEPS = {sweep.constant: sweep for sweep in (
     Sweep("EXPLICIT_CONSUMER_CONSUMPTION_QUOTA_BEFORE_ROTATE", INJECTOR, (16, 32, 256),
           ("submit_external",)),
     Sweep("magazine_capacity", NODES, (15, 31, 63), ("submit_external", "spawn_inside")),
+    Sweep("slab_bytes_first", SLABS, (16, 64, 256), ("submit_external", "spawn_inside")),  # KiB
+    Sweep("slab_bytes_max", SLABS, (1, 2, 8), ("submit_external", "spawn_inside")),  # MiB
     Sweep("buffer", FAN, (64, 256, 1024, 4096), ("fan_out_fan_in",)),
 )}
 
@@ -135,8 +140,10 @@ class Workshop:
 
     @staticmethod
     def _pattern(sweep):
-        """The number in `constant = 64`, or in `constant = std::chrono::microseconds(20)`."""
-        return re.compile(rf"(\b{sweep.constant}\b\s*=\s*(?:std::chrono::\w+\()?)([\d'.]+)")
+        """The number in `constant = 64`, in `constant = std::chrono::microseconds(20)`, or in
+        `constant = os::shrinkable<int>(64, 4)`."""
+        around = r"(?:std::chrono::\w+\(|os::shrinkable(?:<[\w:]+>)?\()?"
+        return re.compile(rf"(\b{sweep.constant}\b\s*=\s*{around})([\d'.]+)")
 
 
 def quietly(*command):

@@ -267,8 +267,8 @@ TEST(scheduler, POOL_17_outside_work_is_not_starved_by_a_task_that_feeds_itself)
   ASSERT_TRUE(sched.drain().wait());
 }
 
-// Goal: one thread's work runs in its order where one worker runs it. Finds: a batch from outside that
-// comes before what came in earlier batches.
+// Goal: one thread's work runs in its order where one worker runs it. Finds: a batch from outside
+// that comes before what came in earlier batches.
 TEST(scheduler, outside_work_of_one_thread_is_first_in_first_out) {
   scheduler sched(with_workers(1));
   constexpr int count = 20'000;

@@ -78,7 +78,7 @@ TEST_P(scheduler_stress, POOL_12_submit_to_a_sleeping_pool) {
   o.idle = idle_policy::park();
   scheduler sched(o);
   const bool spins = !GetParam().one_cpu;
-  const int rounds = static_cast<int>(test::scaled(spins ? 150'000 : 50'000));
+  const int rounds = static_cast<int>(test::scaled(spins ? 250'000 : 85'000));
   std::atomic<int> ran{0};
   auto chance = test::generator(0);
   for (int i = 0; i < rounds; ++i) {
