@@ -92,8 +92,9 @@ client* task_memory::attach(lockfree::injector& outside) {
     fresh->producer.emplace(outside);
     mine = fresh.release();
     mine->next = clients_.load(std::memory_order_relaxed);  // relaxed: the CAS decides
-    // release: publishes the record; pairs with the acquire in for_each_client().
-    while (!clients_.compare_exchange_weak(mine->next, mine, std::memory_order_release,
+    // seq_cst: publishes the record, before the thread looks at `life` for the first time; see
+    // for_each_client().
+    while (!clients_.compare_exchange_weak(mine->next, mine, std::memory_order_seq_cst,
                                            std::memory_order_relaxed)) {
     }
   }

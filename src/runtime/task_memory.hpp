@@ -83,8 +83,9 @@ class task_memory {
 
   template <class F>
   void for_each_client(F f) const {
-    // acquire: sees the records; pairs with the release in attach().
-    for (client* c = clients_.load(std::memory_order_acquire); c != nullptr; c = c->next) f(*c);
+    // seq_cst: whoever has changed `life` before sees the record of each thread that has not seen
+    // the change; pairs with the CAS in attach().
+    for (client* c = clients_.load(std::memory_order_seq_cst); c != nullptr; c = c->next) f(*c);
   }
 
   lane::pools pools;
