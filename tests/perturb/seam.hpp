@@ -11,7 +11,9 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "pinion/platform/os.hpp"
 
@@ -29,6 +31,7 @@ class atomic {
 
  public:
   using value_type = T;
+  using difference = std::conditional_t<std::is_pointer_v<T>, std::ptrdiff_t, T>;
   static constexpr bool is_always_lock_free = std::atomic<T>::is_always_lock_free;
 
   constexpr atomic() noexcept = default;
@@ -39,14 +42,8 @@ class atomic {
   T load(order o) const noexcept { return before(), real_.load(o); }
   void store(T v, order o) noexcept { before(), real_.store(v, o); }
   T exchange(T v, order o) noexcept { return before(), real_.exchange(v, o); }
-  template <class D>
-  T fetch_add(D d, order o) noexcept {
-    return before(), real_.fetch_add(d, o);
-  }
-  template <class D>
-  T fetch_sub(D d, order o) noexcept {
-    return before(), real_.fetch_sub(d, o);
-  }
+  T fetch_add(difference d, order o) noexcept { return before(), real_.fetch_add(d, o); }
+  T fetch_sub(difference d, order o) noexcept { return before(), real_.fetch_sub(d, o); }
   T fetch_and(T v, order o) noexcept { return before(), real_.fetch_and(v, o); }
   T fetch_or(T v, order o) noexcept { return before(), real_.fetch_or(v, o); }
   T fetch_xor(T v, order o) noexcept { return before(), real_.fetch_xor(v, o); }
