@@ -244,6 +244,7 @@ void execution::run_thread(thread_index index) {
   try {
     t.body();
     t.body = nullptr;
+    t.runs.end_thread_locals();
   } catch (const std::exception& e) {
     std::string_view(e.what()).copy(thrown.data(), thrown.size() - 1);
   } catch (...) {

@@ -61,6 +61,7 @@ void fiber::prepare(std::function<void()> main) {
   size_ = stack_size;
   fake_stack_ = nullptr;
   exceptions_ = {};
+  locals_.begin();
   main_ = std::move(main);
   context_ = context::make_fcontext(stack_ + stack_size, stack_size, &entry::start);
 }
@@ -77,6 +78,7 @@ void fiber::switch_to(fiber& from, fiber& to) {
 void fiber::leave([[maybe_unused]] fiber& to) {
   auto* const globals = reinterpret_cast<exceptions*>(abi::__cxa_get_globals());
   exceptions_ = std::exchange(*globals, to.exceptions_);
+  thread_locals::exchange(locals_, to.locals_);
 #if defined(PINION_MODEL_ASAN)
   __sanitizer_start_switch_fiber(&fake_stack_, to.bottom_, to.size_);
 #endif

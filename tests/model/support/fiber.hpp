@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <functional>
 
+#include "tests/model/support/thread_locals.hpp"
+
 namespace pinion::model {
 
 class fiber {
@@ -20,6 +22,9 @@ class fiber {
 
   /// Makes it run `main`, which never returns, when it is switched to first.
   void prepare(std::function<void()> main);
+
+  /// What a thread does last.
+  void end_thread_locals() { locals_.end(); }
 
   /// Goes on with `to`; returns when somebody switches back to `from`.
   static void switch_to(fiber& from, fiber& to);
@@ -41,6 +46,7 @@ class fiber {
   std::size_t size_ = 0;
   void* fake_stack_ = nullptr;
   exceptions exceptions_;
+  thread_locals locals_;
   std::function<void()> main_;
 };
 

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+// What the system does for a whole scheduler: in place of the platform's own sources for threads,
+// the machine and its plan, and the process's timers.
+#include <system_error>
+
+#include "tests/model/support/execution.hpp"
+#include "tests/model/support/system.hpp"
+
+#include "pinion/platform/placement.hpp"
+#include "pinion/platform/thread.hpp"
+#include "pinion/platform/topology.hpp"
+#include "pinion/sync/time_source.hpp"
+#include "src/runtime/fork.hpp"
+#include "src/runtime/task_memory.hpp"
+
+namespace pinion {
+
+namespace {
+
+constinit bool has_two_caches = false;
+
+}  // namespace
+
+namespace model {
+
+void set_two_caches(bool on) noexcept {
+  has_two_caches = on;
+}
+
+// The list of schedulers is made at its first use, and stays.
+void warm_up() {
+  auto& any = *new detail::task_memory;
+  detail::register_for_fork(any);
+  detail::unregister_for_fork(any);
+  any.end();
+}
+
+}  // namespace model
+
+// --- Threads are the test's. What they are called and where they run makes no difference.
+
+thread::thread(const thread_options&, std::unique_ptr<body> what) {
+  auto* const e = model::execution::current();
+  if (!e->may_start_thread())
+    throw std::system_error(EAGAIN, std::generic_category(), "cannot start a thread");
+  // Not zero: that would be the thread of the test itself.
+  id_ = e->start_thread([raw = what.release()] { (void)thread::main(raw); });
+  joinable_ = true;
+}
+
+void* thread::main(void* owned_body) noexcept {
+  const std::unique_ptr<body> what(static_cast<body*>(owned_body));
+  what->run();
+  return nullptr;
+}
+
+void thread::join() noexcept {
+  model::execution::current()->join(static_cast<model::thread_index>(id_));
+  joinable_ = false;
+}
+
+std::error_code pin_this_thread(std::span<const unsigned>) noexcept {
+  return {};
+}
+
+// --- The machine has as many cores as workers are wanted; they share a cache, or have one each.
+
+topology topology::detect() {
+  return {};
+}
+
+placement plan(const topology&, std::size_t workers, const pinning&) {
+  placement all;
+  for (std::size_t i = 0; i < workers; ++i) {
+    worker_place one;
+    one.core = static_cast<unsigned>(i);
+    one.cache = has_two_caches ? one.core : 0;
+    one.victims.resize(steal_distances);
+    const auto distance =
+        static_cast<std::size_t>(has_two_caches ? steal_distance::same_node : steal_distance::same_cache);
+    for (std::size_t other = 0; other < workers; ++other)
+      if (other != i) one.victims[distance].push_back(other);
+    all.workers.push_back(std::move(one));
+  }
+  return all;
+}
+
+// --- Timers are accepted, and never due.
+
+namespace {
+
+class endless_time final : public time_source {
+ public:
+  time_point now() const noexcept override { return os::now(); }
+  bool arm(timer_node& node) noexcept override {
+    node.next = &node;
+    return true;
+  }
+  bool disarm(timer_node& node) noexcept override {
+    return std::exchange(node.next, nullptr) != nullptr;
+  }
+};
+
+constinit endless_time the_time;
+
+}  // namespace
+
+time_source& system_time() noexcept {
+  return the_time;
+}
+
+}  // namespace pinion
