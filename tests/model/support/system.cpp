@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // What the system does for a whole scheduler: in place of the platform's own sources for threads,
 // the machine and its plan, and the process's timers.
+#include "tests/model/support/system.hpp"
+
 #include <system_error>
 
 #include "tests/model/support/execution.hpp"
-#include "tests/model/support/system.hpp"
 
 #include "pinion/platform/placement.hpp"
 #include "pinion/platform/thread.hpp"
@@ -76,8 +77,8 @@ placement plan(const topology&, std::size_t workers, const pinning&) {
     one.core = static_cast<unsigned>(i);
     one.cache = has_two_caches ? one.core : 0;
     one.victims.resize(steal_distances);
-    const auto distance =
-        static_cast<std::size_t>(has_two_caches ? steal_distance::same_node : steal_distance::same_cache);
+    const auto distance = static_cast<std::size_t>(has_two_caches ? steal_distance::same_node
+                                                                  : steal_distance::same_cache);
     for (std::size_t other = 0; other < workers; ++other)
       if (other != i) one.victims[distance].push_back(other);
     all.workers.push_back(std::move(one));

@@ -4,9 +4,8 @@
 #include <cstring>
 #include <utility>
 
-#include <link.h>
-
 #include "tests/model/support/heap.hpp"
+#include <link.h>
 
 namespace pinion::model {
 
@@ -26,9 +25,10 @@ int read_program_header(dl_phdr_info* info, std::size_t, void* to) {
   for (std::size_t i = 0; i < info->dlpi_phnum; ++i) {
     const auto& header = info->dlpi_phdr[i];
     if (header.p_type != PT_TLS) continue;
-    *static_cast<block*>(to) = {static_cast<std::byte*>(info->dlpi_tls_data),
-                                reinterpret_cast<const std::byte*>(info->dlpi_addr + header.p_vaddr),
-                                header.p_filesz, header.p_memsz};
+    *static_cast<block*>(to) = {
+        static_cast<std::byte*>(info->dlpi_tls_data),
+        reinterpret_cast<const std::byte*>(info->dlpi_addr + header.p_vaddr), header.p_filesz,
+        header.p_memsz};
   }
   return 1;  // the others are not looked at
 }
