@@ -186,6 +186,23 @@ void claimed_at_once() {
   require(sees || claims, "nobody sees the other");
 }
 
+// Work that its worker does not come for: who takes it back has not read the idle word since the
+// claim (it may be of another idle set), so the cell alone says what was written before.
+void taken_back_by_a_stranger() {
+  idle_set idle;
+  items all;
+  idle.announce(0, false);
+  thread stranger([&] {
+    if (const auto work = idle.take_back(0)) all.take(work);
+  });
+  const auto work = all.make();
+  require(idle.claim(0) == 0, "an idle worker is claimed");
+  require(idle.give(0, work) == idle_set::given::watching, "it is watching");
+  stranger.join();
+  if (const auto left = idle.take(0)) all.take(left);
+  all.expect_all_taken();
+}
+
 void two_workers(int work, way hand_in, left_out what = left_out::nothing) {
   office o(work, what);
   thread one([&] { o.work(0); });
@@ -254,6 +271,9 @@ TEST(idle_set_model, who_has_work_in_its_cell_looks_for_more) {
 TEST(idle_set_model, claimer_or_worker_sees_the_other) {
   EXPECT_TRUE(holds_always({}, claimed_at_once));
 }
+TEST(idle_set_model, what_is_taken_back_is_seen_as_it_was_written) {
+  EXPECT_TRUE(holds_always({}, taken_back_by_a_stranger));
+}
 TEST(idle_set_model, two_workers_find_what_is_submitted) {
   EXPECT_TRUE(holds_always(no_stop, [] { two_workers(2, &office::submit); }));
   for (const options& o : {at_random, by_priorities})
@@ -287,8 +307,9 @@ TEST(idle_set_model, without_the_look_of_the_last_searcher_work_waits) {
 TEST(idle_set_model, mutants_are_killed) {
   const auto trials = sampled(
       6'000, {the_last_sentinel_leaves, claimed_at_once, handed_over_then_submitted,
-              [] { one_worker(1, &office::submit); }, [] { one_worker(2, &office::hand_over); },
-              [] { two_workers(2, &office::hand_over); }, [] { two_that_meet(left_out::nothing); },
+              taken_back_by_a_stranger, [] { one_worker(1, &office::submit); },
+              [] { one_worker(2, &office::hand_over); }, [] { two_workers(2, &office::hand_over); },
+              [] { two_that_meet(left_out::nothing); },
               [] { two_that_meet(left_out::nothing, &office::hand_over); }});
   EXPECT_TRUE(survivors_are_known(trials, {"idle_set.hpp"}));
 }

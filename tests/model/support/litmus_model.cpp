@@ -420,6 +420,35 @@ TEST(litmus, load_buffering_is_not_modelled) {
             (outcomes{"00", "01", "10"}));
 }
 
+// What S1 and S2 of a thief are to the owner and to another thief of a deque: is the bottom that is
+// read after a new top from before the owner lowered it?
+outcomes read_then_read_against_store_buffering(std::memory_order first) {
+  return outcomes_of(
+      [first] {
+        atomic<int> bottom{0}, top{0};
+        int owner = 0, one = 0, other = 0;
+        in_parallel({[&] { bottom.store(1, seq_cst), owner = top.load(seq_cst); },
+                     [&] { top.exchange(1, seq_cst); },
+                     [&] { one = top.load(first), other = bottom.load(seq_cst); }});
+        return text(owner, one, other);
+      },
+      size::more);
+}
+
+const outcomes all_but_010 = {"000", "001", "011", "100", "101", "110", "111"};
+
+TEST(litmus, read_then_read_against_store_buffering_seq_cst) {
+  EXPECT_EQ(read_then_read_against_store_buffering(seq_cst), all_but_010);
+}
+
+// Not modelled, and said so: with the first read weaker than seq_cst C++ allows all eight, because
+// the exchange that it reads from need not come before the second read in the total order. (Since
+// C++20 that holds for acquire as well.) Here the order of execution is the total order.
+TEST(litmus, another_total_order_is_not_modelled) {
+  EXPECT_EQ(read_then_read_against_store_buffering(acquire), all_but_010);
+  EXPECT_EQ(read_then_read_against_store_buffering(relaxed), all_but_010);
+}
+
 // --- Waiting.
 
 // Whoever sleeps on the old value is found by the wake-up; whoever comes later sees the new one.
