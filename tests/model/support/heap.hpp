@@ -4,9 +4,12 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdlib>
+#include <functional>
+#include <new>
 #include <string>
 #include <unordered_map>
-#include <vector>
+#include <utility>
 
 namespace pinion::model {
 
@@ -42,8 +45,26 @@ class heap {
  private:
   static bool watching_;
 
-  std::unordered_map<void*, std::size_t> live_;
-  std::unordered_map<void*, std::size_t> released_;
+  // Past operator new: what is in the middle of growing must not be asked for what it replaces.
+  template <class T>
+  struct past_ourselves {
+    using value_type = T;
+    past_ourselves() = default;
+    template <class U>
+    past_ourselves(const past_ourselves<U>&) noexcept {}
+    T* allocate(std::size_t n) {
+      void* const block = std::malloc(n * sizeof(T));
+      if (block == nullptr) throw std::bad_alloc();
+      return static_cast<T*>(block);
+    }
+    void deallocate(T* block, std::size_t) noexcept { std::free(block); }
+    bool operator==(const past_ourselves&) const = default;
+  };
+  using sizes = std::unordered_map<void*, std::size_t, std::hash<void*>, std::equal_to<>,
+                                   past_ourselves<std::pair<void* const, std::size_t>>>;
+
+  sizes live_;
+  sizes released_;
 };
 
 }  // namespace pinion::model

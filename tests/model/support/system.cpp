@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the system does for a whole scheduler: in place of the platform's own sources for threads,
-// the machine and its plan, and the process's timers.
+// the machine and its plan, the process's timers, and forks.
 #include "tests/model/support/system.hpp"
 
 #include <system_error>
@@ -12,7 +12,6 @@
 #include "pinion/platform/topology.hpp"
 #include "pinion/sync/time_source.hpp"
 #include "src/runtime/fork.hpp"
-#include "src/runtime/task_memory.hpp"
 
 namespace pinion {
 
@@ -26,14 +25,6 @@ namespace model {
 
 void set_two_caches(bool on) noexcept {
   has_two_caches = on;
-}
-
-// The list of schedulers is made at its first use, and stays.
-void warm_up() {
-  auto& any = *new detail::task_memory;
-  detail::register_for_fork(any);
-  detail::unregister_for_fork(any);
-  any.end();
 }
 
 }  // namespace model
@@ -85,6 +76,11 @@ placement plan(const topology&, std::size_t workers, const pinning&) {
   }
   return all;
 }
+
+// --- Nobody forks. The list of schedulers would outlive an execution that is dropped.
+
+void detail::register_for_fork(task_memory&) {}
+void detail::unregister_for_fork(task_memory&) noexcept {}
 
 // --- Timers are accepted, and never due.
 

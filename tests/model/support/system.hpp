@@ -7,7 +7,4 @@ namespace pinion::model {
 /// Each core with a cache of its own: then each worker has an idle set of its own.
 void set_two_caches(bool) noexcept;
 
-/// Before the first execution: makes what the library makes once and keeps.
-void warm_up();
-
 }  // namespace pinion::model

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""Plants a mistake: copies a source of the library with one place of it changed.
+
+    plant.py MISTAKE SOURCE COPY
+
+The model tests of the whole scheduler are built with the copy and must find the mistake. Every text
+to replace must be in the source exactly once: when the source changes, so must this."""
+import sys
+
+PUSH = "      push_outside(client_of(way), node, with.wake, way.may_allocate);\n  }\n"
+NAMED = "  node.name = with.name;\n  node.counted = way.counted;\n"
+ACCEPT = ("void scheduler_core::accept(admission way, task_node& node, const post_options& with) "
+          "noexcept {\n" + NAMED)
+REST = "  if (!with.wake) note_unwoken();\n  go_out(way);\n}\n\nvoid scheduler_core::accept_later("
+OUTSIDE = "  if (way.how == admission::kind::outside) go_out(way);\n"
+REST_WITHOUT = REST.replace("  go_out(way);", "  if (way.how != admission::kind::outside) go_out(way);")
+
+MISTAKES = {
+    # A worker goes to sleep without a look at the queues after it has announced itself.
+    "look_before_sleep": [
+        ("task_memory::exiting) == 0 && !work_visible(s);", "task_memory::exiting) == 0;"),
+        ("    if (found) break;\n", "    (void)found;\n"),
+    ],
+    # The last searcher finds work and does not see to it that somebody looks for the rest.
+    "wake_after_search": [
+        ("somebody_may_be_idle && work_visible(s)) core_.wake_for(&s, false);",
+         "somebody_may_be_idle && work_visible(s)) return;"),
+    ],
+    # A thread is out before its work is counted as accepted.
+    "out_before_counted": [
+        (ACCEPT, ACCEPT + OUTSIDE),
+        (REST, REST_WITHOUT),
+    ],
+    # A thread is out before it has woken somebody for its work.
+    "out_before_woken": [
+        ("  if (wake) wake_for(nullptr, queued);\n", "  c.go_out();\n  if (wake) wake_for(nullptr, queued);\n  c.go_in();\n"),
+        ("  if (wake && !outside.maybe_work() && place_directly(c, node)) return;\n", ""),
+    ],
+    # A new record and the end of the scheduler are in no total order.
+    "record_out_of_order": [
+        ("compare_exchange_weak(mine->next, mine, std::memory_order_seq_cst,",
+         "compare_exchange_weak(mine->next, mine, std::memory_order_release,"),
+    ],
+    # A worker that has announced itself does not look whether somebody waits for the end.
+    "look_after_announcement": [
+        ("  if ((life & task_memory::draining) != 0) core_.check_quiet();\n", ""),
+    ],
+}
+
+
+def main() -> int:
+    if len(sys.argv) != 4 or sys.argv[1] not in MISTAKES:
+        print(f"usage: plant.py {'|'.join(MISTAKES)} SOURCE COPY", file=sys.stderr)
+        return 2
+    mistake, source, copy = sys.argv[1:]
+    with open(source, encoding="utf-8") as file:
+        text = file.read()
+    for right, wrong in MISTAKES[mistake]:
+        if text.count(right) != 1:
+            print(f"plant.py: {mistake}: {text.count(right)} times in {source}: {right!r}",
+                  file=sys.stderr)
+            return 2
+        text = text.replace(right, wrong)
+    with open(copy, "w", encoding="utf-8") as file:
+        file.write(text)
+    return 0
+
+
+sys.exit(main())

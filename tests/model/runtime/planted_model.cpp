@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// Do the tests of the whole scheduler bite? Each of these is run with one source of the library
+// changed in one place, and must find it.
+#include "tests/model/runtime/bodies.hpp"
+
+namespace {
+
+using namespace pinion::model;
+using namespace pinion::model::scheduling;
+
+constexpr options hard{
+    .how = mode::priorities, .executions = 20'000, .steps = 20'000, .random_numbers = 2};
+
+constexpr const char* lost_wake_up = "every thread waits";
+
+TEST(planted, look_before_sleep) {
+  EXPECT_TRUE(fails(hard, submit_and_wait<1>, lost_wake_up));
+}
+
+TEST(planted, wake_after_search) {
+  EXPECT_TRUE(fails(hard, two_from_outside_that_meet, lost_wake_up));
+}
+
+TEST(planted, out_before_counted) {
+  EXPECT_TRUE(fails(hard, post_against_drain<1>, "what was accepted has run at the end"));
+}
+
+TEST(planted, out_before_woken) {
+  EXPECT_TRUE(fails(hard, end_behind_a_post<1>, "an atomic is used after its end"));
+}
+
+TEST(planted, record_out_of_order) {
+  EXPECT_TRUE(fails(hard, post_against_drain<1>, "what was accepted has run at the end"));
+}
+
+TEST(planted, look_after_announcement) {
+  EXPECT_TRUE(fails(hard, post_and_drain<2>, lost_wake_up));
+}
+
+}  // namespace
