@@ -36,7 +36,7 @@
 
 namespace pinion::lockfree {
 
-/// @threads   push and has_room: one owner at a time. All else: any thread.
+/// @threads   push, push_many, has_room and pop: one owner at a time. All else: any thread.
 /// @order     what the owner did before a push is visible to whoever takes the word
 /// @lifetime  words left at the end are forgotten
 class run_queue {
