@@ -77,6 +77,30 @@ TEST(checker, finds_a_data_race) {
       "data race"));
 }
 
+// A release does not carry what is written after it, be it an operation or a fence.
+TEST(checker, finds_a_race_with_what_follows_a_release) {
+  EXPECT_TRUE(fails(
+      {},
+      [] {
+        cell<int> c;
+        atomic<int> flag{0};
+        thread other([&] { flag.store(1, release), c.write(1); });
+        if (flag.load(acquire) == 1) (void)c.read();
+        other.join();
+      },
+      "data race"));
+  EXPECT_TRUE(fails(
+      {},
+      [] {
+        cell<int> c;
+        atomic<int> flag{0};
+        thread other([&] { pinion::os::full_fence(), c.write(1), flag.store(1, relaxed); });
+        if (flag.load(acquire) == 1) (void)c.read();
+        other.join();
+      },
+      "data race"));
+}
+
 TEST(checker, finds_no_race_where_there_is_none) {
   EXPECT_TRUE(holds_always({}, [] {
     cell<int> c;

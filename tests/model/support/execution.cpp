@@ -203,7 +203,7 @@ void execution::fence(order how, place at) {
   how = as_changed(operation::fence, how, at);
   if (is_dropped(operation::fence, at)) return;
   announce(operation::fence, how == order::seq_cst);
-  memory_.fence(me().memory, how);
+  memory_.fence(me().memory, running_, how);
   note(operation::fence, 0, 0, 0, how, at);
 }
 

@@ -134,12 +134,12 @@ void memory::write(location_index l, std::uint64_t value, thread_memory& t, thre
                    order o) {
   location& it = locations_[l];
   const store_index s = it.count;
-  ++t.now.time.at[who];
   t.now.stores.raise(l, s);
   stored& fresh = append(it);
   fresh.value = value;
   fresh.carried = releases(o) ? t.now : t.at_release;
   fresh.carried.stores.raise(l, s);
+  ++t.now.time.at[who];  // what the thread does from here on is not carried
   if (o == order::seq_cst) common_.raise(l, s);
 }
 
@@ -152,17 +152,19 @@ void memory::replace(location_index l, std::uint64_t value, thread_memory& t, th
   history[before + 1].carried.join(history[before].carried);
 }
 
-void memory::fence(thread_memory& t, order o) {
+void memory::fence(thread_memory& t, thread_index who, order o) {
   if (acquires(o)) t.now.join(t.unacquired);
   if (o == order::seq_cst) {
     t.now.stores.join(common_);
     common_.join(t.now.stores);
   }
-  if (releases(o)) t.at_release = t.now;
+  if (!releases(o)) return;
+  t.at_release = t.now;
+  ++t.now.time.at[who];  // as in write()
 }
 
-void memory::full_barrier(thread_memory& t) {
-  fence(t, order::seq_cst);
+void memory::full_barrier(thread_memory& t, thread_index who) {
+  fence(t, who, order::seq_cst);
 }
 
 // --- Spinning.

@@ -120,9 +120,9 @@ class memory {
   void write(location_index l, std::uint64_t value, thread_memory&, thread_index who, order);
   /// Reads the newest store and replaces it.
   void replace(location_index l, std::uint64_t value, thread_memory&, thread_index who, order);
-  void fence(thread_memory&, order);
+  void fence(thread_memory&, thread_index who, order);
   /// What entering the kernel for a futex orders: everything.
-  void full_barrier(thread_memory&);
+  void full_barrier(thread_memory&, thread_index who);
 
   // --- Spinning.
 

@@ -134,7 +134,7 @@ auto execution::wait(const void* address, std::uint64_t initial, std::uint32_t e
   const heap::unwatched scope;
   const location_index l = announce(operation::wait, address, initial, false, true, at);
   // The kernel: a full barrier, then a plain look at the word under the lock of its queue.
-  memory_.full_barrier(me().memory);
+  memory_.full_barrier(me().memory, running_);
   const store_index newest = memory_.newest(l);
   const store_index oldest = memory_.oldest(l, me().memory, order::relaxed);
   const store_index s = newest - static_cast<store_index>(decide(newest - oldest + 1));
@@ -158,7 +158,7 @@ int execution::wake(const void* address, int count, place at) {
   (void)as_changed(operation::wake, order::relaxed, at);
   if (is_dropped(operation::wake, at)) return 0;
   announce(operation::wake, true);
-  memory_.full_barrier(me().memory);
+  memory_.full_barrier(me().memory, running_);
   note(operation::wake, 0, static_cast<std::uint64_t>(count), 0, order::seq_cst, at);
   int woken = 0;
   for (; woken < count; ++woken) {
