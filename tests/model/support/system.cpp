@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the system does for a whole scheduler: in place of the platform's own sources for threads,
-// the machine and its plan, the process's timers, and forks.
+// the machine and its plan, and forks.
 #include "tests/model/support/system.hpp"
 
 #include <system_error>
@@ -10,8 +10,8 @@
 #include "pinion/platform/placement.hpp"
 #include "pinion/platform/thread.hpp"
 #include "pinion/platform/topology.hpp"
-#include "pinion/sync/time_source.hpp"
 #include "src/runtime/fork.hpp"
+#include "src/runtime/task_memory.hpp"
 
 namespace pinion {
 
@@ -81,29 +81,5 @@ placement plan(const topology&, std::size_t workers, const pinning&) {
 
 void detail::register_for_fork(task_memory&) {}
 void detail::unregister_for_fork(task_memory&) noexcept {}
-
-// --- Timers are accepted, and never due.
-
-namespace {
-
-class endless_time final : public time_source {
- public:
-  time_point now() const noexcept override { return os::now(); }
-  bool arm(timer_node& node) noexcept override {
-    node.next = &node;
-    return true;
-  }
-  bool disarm(timer_node& node) noexcept override {
-    return std::exchange(node.next, nullptr) != nullptr;
-  }
-};
-
-constinit endless_time the_time;
-
-}  // namespace
-
-time_source& system_time() noexcept {
-  return the_time;
-}
 
 }  // namespace pinion
