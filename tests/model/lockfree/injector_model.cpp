@@ -105,7 +105,7 @@ void sleeper_and_popper(bool wakes) {
 }
 
 // The disputed word: two go for the first, the loser is stopped before it has taken back its wish,
-// and the third does not find the second.
+// and the third does not find the second. Without the look in C3, it is left behind.
 void disputed() {
   pool p;
   injector::producer from(p.queue);

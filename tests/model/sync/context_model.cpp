@@ -172,6 +172,18 @@ void deadline_goes() {
   require(clock.next_timer() == pinion::forever, "no timer is left");
 }
 
+// Nobody cancels it, and the last handle goes while the timer fires: it finds that and lets it be.
+// With retain() in place of try_retain() in on_time(), the context goes twice.
+void deadline_of_nobody() {
+  pinion::manual_clock clock;
+  auto ctx = std::make_unique<scoped_context>(with_timeout(clock.root(), 1s));
+  ctx->release();
+  thread time([&] { (void)clock.advance(2s); });
+  ctx.reset();
+  time.join();
+  require(clock.next_timer() == pinion::forever, "no timer is left");
+}
+
 const options two_stops{.preemptions = 2};
 const options some{.how = mode::priorities, .executions = 20'000, .changes = 4};
 const options few{.how = mode::priorities, .executions = 1'000, .changes = 4};
@@ -183,6 +195,7 @@ const std::vector<trial>& trials() {
       {{}, handles_go},
       {two_stops, [] { wait_against_cancel(false); }},
       {two_stops, deadline_against_making},
+      {two_stops, deadline_of_nobody},
       {few, child_goes},
       {few, [] { wait_against_cancel(true); }},
       {few, two_cancels},
@@ -210,6 +223,7 @@ TEST(context_model, a_child_may_go_meanwhile) {
 TEST(context_model, a_deadline_and_a_cancel_agree) {
   EXPECT_TRUE(holds_always(two_stops, deadline_against_cancel));
   EXPECT_TRUE(holds_always(two_stops, deadline_against_making));
+  EXPECT_TRUE(holds_always(two_stops, deadline_of_nobody));
   EXPECT_TRUE(holds(some, deadline_goes));
 }
 

@@ -20,8 +20,8 @@ using pinion::scoped_context;
 
 using value = cell<int>;
 
-// Without `waiting` in try_complete(), or without the line in publish_to_consumer(), the consumer
-// is left behind; and if the producer says `done` after the wake, the state is gone by then.
+// With a look in place of the change to `waiting` in try_complete(), or without the line in
+// publish_to_consumer(), the consumer is left behind.
 void set_against_wait() {
   promise<value> p;
   future<value> f = p.get_future();

@@ -113,8 +113,9 @@ void peer_against_cancel() {
   require(sent == received, "handed over is received");
 }
 
-// Who is woken may destroy the object, and itself: so wake_all() after the unlock, and nothing of
-// an item after its wake. Two wait; the last one out destroys the queue.
+// Who is woken may destroy the object, and itself: so wake_all() comes after the unlock. Two wait;
+// the last one out destroys the queue. That the chain goes on from what is gone, AddressSanitizer
+// sees.
 void destroyed_after_the_wait() {
   auto object = std::make_unique<wait_list>();
   pinion::os::atomic<int> inside{2};
