@@ -50,12 +50,16 @@ class store {
     return true;
   }
 
-  static constexpr receive_op::verb receiving{
-      .list = [](receive_op& o) noexcept -> wait_list& { return of(o).line_; },
-      .try_complete = &try_complete,
-      .enlist = [](receive_op& o, waiter& w) noexcept { of(o).line_.push_back(o.link(w)); },
-      .withdraw = [](receive_op& o) noexcept { of(o).line_.remove(o.link()); },
-      .take = [](receive_op& o) { return pinion::result<int>(o.payload().read()); }};
+  static wait_list& list(receive_op& o) noexcept { return of(o).line_; }
+  static void enlist(receive_op& o, waiter& w) noexcept { of(o).line_.push_back(o.link(w)); }
+  static void withdraw(receive_op& o) noexcept { of(o).line_.remove(o.link()); }
+  static pinion::result<int> take(receive_op& o) { return o.payload().read(); }
+
+  static constexpr receive_op::verb receiving{.list = &list,
+                                              .try_complete = &try_complete,
+                                              .enlist = &enlist,
+                                              .withdraw = &withdraw,
+                                              .take = &take};
 };
 
 // What was handed over is received, and a wait that was ended has taken nothing. With a look at the
