@@ -76,6 +76,9 @@ void* operator new(std::size_t bytes, std::align_val_t alignment) {
 void* operator new(std::size_t bytes, const std::nothrow_t&) noexcept {
   return pinion::model::allocate(bytes, pinion::model::plain);
 }
+void* operator new(std::size_t bytes, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  return pinion::model::allocate(bytes, static_cast<std::size_t>(alignment));
+}
 void operator delete(void* block) noexcept {
   pinion::model::release(block);
 }
