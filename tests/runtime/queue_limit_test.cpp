@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <latch>
+#include <stdexcept>
 #include <thread>
 
 #include "tests/support/schedulers.hpp"
@@ -18,23 +19,34 @@ using test::counting_errors;
 using test::errors_seen;
 using test::with_workers;
 
+/// The one worker of a scheduler is in a task, and stays there until it is released.
+class occupied {
+ public:
+  explicit occupied(scheduler& sched) {
+    sched.post([this] {
+      entered_.count_down();
+      leave_.wait();
+    });
+    entered_.wait();
+  }
+  void release() { leave_.count_down(); }
+
+ private:
+  std::latch entered_{1}, leave_{1};
+};
+
 TEST(queue_limit, POOL_2_fail_refuses_above_the_limit_and_takes_again_below_it) {
   scheduler_options o = counting_errors(1);
   o.queue_limit = 2;
   o.when_full = reject::fail;
   scheduler sched(o);
-  std::latch entered(1), leave(1);
-  sched.post([&] {
-    entered.count_down();
-    leave.wait();
-  });
-  entered.wait();
+  occupied worker(sched);
   EXPECT_TRUE(sched.post([] {}));
   EXPECT_TRUE(sched.post([] {}));
   EXPECT_FALSE(sched.post([] {}));
   EXPECT_EQ(errors_seen.load(), 1);
   EXPECT_EQ(sched.stats().refused, 1u);
-  leave.count_down();
+  worker.release();
   ASSERT_TRUE(sched.drain().wait());
   EXPECT_EQ(sched.stats().ran, 3u);
 }
@@ -44,17 +56,12 @@ TEST(queue_limit, POOL_2_caller_runs_runs_in_the_caller_and_counts) {
   o.queue_limit = 1;
   o.when_full = reject::caller_runs;
   scheduler sched(o);
-  std::latch entered(1), leave(1);
-  sched.post([&] {
-    entered.count_down();
-    leave.wait();
-  });
-  entered.wait();
+  occupied worker(sched);
   sched.post([] {});
   std::thread::id where;
   sched.post([&] { where = std::this_thread::get_id(); });
   EXPECT_EQ(where, std::this_thread::get_id());
-  leave.count_down();
+  worker.release();
   const auto report = sched.drain().wait();
   ASSERT_TRUE(report);
   EXPECT_EQ(report->ran, 3u);
@@ -64,12 +71,7 @@ TEST(queue_limit, POOL_2_block_waits_for_room_or_for_the_context) {
   scheduler_options o = counting_errors(1);
   o.queue_limit = 1;
   scheduler sched(o);
-  std::latch entered(1), leave(1);
-  sched.post([&] {
-    entered.count_down();
-    leave.wait();
-  });
-  entered.wait();
+  occupied worker(sched);
   sched.post([] {});
   auto ctx = with_cancel(context::background());
   std::thread canceler([&] { ctx.cancel(); });
@@ -81,7 +83,7 @@ TEST(queue_limit, POOL_2_block_waits_for_room_or_for_the_context) {
     EXPECT_TRUE(sched.post([] {}));
     posted = true;
   });
-  leave.count_down();
+  worker.release();
   blocked.join();
   EXPECT_TRUE(posted.load());
   ASSERT_TRUE(sched.drain().wait());
@@ -94,12 +96,7 @@ TEST(queue_limit, XC_7_the_queue_limit_does_not_hold_up_what_an_executor_is_aske
     o.queue_limit = 1;
     o.when_full = policy;
     scheduler sched(o);
-    std::latch started(1), go_on(1);
-    sched.post([&] {
-      started.count_down();
-      go_on.wait();
-    });
-    started.wait();
+    occupied worker(sched);
     sched.post([] {});  // the limit is reached
     struct item : work_item {
       std::latch ran{1};
@@ -110,7 +107,7 @@ TEST(queue_limit, XC_7_the_queue_limit_does_not_hold_up_what_an_executor_is_aske
       static_cast<item&>(w).ran.count_down();
     };
     EXPECT_TRUE(executor_ref(sched)->post(one));
-    go_on.count_down();
+    worker.release();
     one.ran.wait();
     EXPECT_NE(one.where, std::this_thread::get_id());
   }
@@ -121,12 +118,7 @@ TEST(queue_limit, POOL_2_what_the_caller_runs_is_the_schedulers_all_the_same) {
   o.queue_limit = 1;
   o.when_full = reject::caller_runs;
   scheduler sched(o);
-  std::latch entered(1), leave(1);
-  sched.post([&] {
-    entered.count_down();
-    leave.wait();
-  });
-  entered.wait();
+  occupied worker(sched);
   sched.post([] {});
   bool same_root = false;
   sched.post([&](const context& ctx) {
@@ -135,7 +127,7 @@ TEST(queue_limit, POOL_2_what_the_caller_runs_is_the_schedulers_all_the_same) {
   });
   EXPECT_TRUE(same_root);
   EXPECT_EQ(errors_seen.load(), 1);
-  leave.count_down();
+  worker.release();
   ASSERT_TRUE(sched.drain().wait());
 }
 
