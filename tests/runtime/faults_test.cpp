@@ -137,12 +137,15 @@ TEST(faults, a_small_task_takes_nothing_from_the_heap_in_steady_state) {
 TEST(faults, pinning_that_is_refused_or_impossible_is_reported_and_the_work_runs) {
   for (const int refusal : {EPERM, EINVAL, ENOSYS}) {
     pinning_error = refusal;
+    std::latch seated(2);  // the pool may be done before its second worker begins
     scheduler_options o;
     o.workers = 2;
+    o.on_worker_start = [&](std::size_t) { seated.count_down(); };
     scheduler sched(o);
     std::atomic<int> ran{0};
     for (int i = 0; i < 100; ++i) sched.post([&] { ran.fetch_add(1); });
     ASSERT_TRUE(sched.drain().wait());
+    seated.wait();
     pinning_error = 0;
     EXPECT_EQ(ran.load(), 100);
     EXPECT_EQ(sched.stats().pinned, 0u);
