@@ -77,6 +77,7 @@ class scheduler_core final : public executor {
   detail::admission enter_unlimited(std::size_t count);
   detail::admission try_enter() noexcept;
   void leave(detail::admission) noexcept;
+  void look_again(detail::admission&) noexcept;
   void accept(detail::admission, detail::task_node&, const post_options&) noexcept;
   void accept_later(detail::admission, detail::task_node&, const post_options&,
                     void* timer) noexcept;

@@ -147,6 +147,17 @@ void scheduler_core::leave(admission way) noexcept {
   go_out(way);
 }
 
+// A callable that is copied, or a range that is gone through, may block, and the worker's seat is
+// somebody else's then. Its thread goes on by its record, as a task without a seat does; it is let
+// in whatever the gate says.
+void scheduler_core::look_again(admission& way) noexcept {
+  if (way.how != admission::kind::worker || detail::current.seat_of(*this) == way.where) return;
+  client& mine = *memory.attached();  // lend_seat() has made sure of it
+  mine.go_in();
+  way.where = &mine;
+  way.how = admission::kind::outside;
+}
+
 // The last thing that a thread from outside does here: its task may have been the last one.
 void scheduler_core::go_out(admission way) noexcept {
   if (way.how != admission::kind::worker) client_of(way).go_out();
@@ -283,6 +294,7 @@ void scheduler_core::give_up(task_node& node, void* timer, std::uint8_t timer_cl
 
 void scheduler_core::accept_many(admission way, task_node* const* nodes, std::size_t count,
                                  const post_options& with) noexcept {
+  look_again(way);  // the range may have blocked at its end
   if (count == 0) return leave(way);
   if (way.how == admission::kind::run_here) return accept(way, *nodes[0], with);  // its one place
   std::array<work_word, detail::batch::capacity> words;
@@ -339,6 +351,9 @@ admission gate::try_enter(scheduler_core& core) noexcept {
 }
 void gate::leave(scheduler_core& core, admission way) noexcept {
   core.leave(way);
+}
+void gate::look_again(scheduler_core& core, admission& way) noexcept {
+  core.look_again(way);
 }
 void gate::accept(scheduler_core& core, admission way, task_node& node,
                   const post_options& with) noexcept {

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <new>
+#include <type_traits>
 #include <utility>
 
 #include "pinion/runtime/options.hpp"
@@ -41,6 +42,9 @@ struct gate {
   /// As enter(), but never waits and never allocates.
   static admission try_enter(scheduler_core&) noexcept;
   static void leave(scheduler_core&, admission) noexcept;
+  /// After user code that ran since enter(): it may have blocked, and a worker has lost its seat
+  /// by that.
+  static void look_again(scheduler_core&, admission&) noexcept;
 
   static void accept(scheduler_core&, admission, task_node&, const post_options&) noexcept;
   /// For work that is to start later; `timer` is from take_timer().
@@ -67,18 +71,27 @@ struct gate {
   static void give_timer(lane&, void* timer) noexcept;
 };
 
-/// A node with its callable in place.
+/// No code of the user's runs in it.
+template <class Node, class... Args>
+inline constexpr bool is_made_at_once = std::is_nothrow_constructible_v<Node, Args...>&&
+    std::is_trivially_copyable_v<typename Node::callable>;
+
+/// A node with its callable in place. The callable's constructor may block; afterwards `way` says
+/// where the thread belongs then.
 /// @errors    throws what the allocation or the callable's constructor throws
 template <class Node, class... Args>
-Node& make_node(lane& where, Args&&... args) {
-  void* memory = where.take<Node>();
-  if constexpr (std::is_nothrow_constructible_v<Node, Args...>) {
+Node& make_node(scheduler_core& core, admission& way, Args&&... args) {
+  void* memory = way.where->take<Node>();
+  if constexpr (is_made_at_once<Node, Args...>) {
     return *::new (memory) Node(std::forward<Args>(args)...);
   } else {
     try {
-      return *::new (memory) Node(std::forward<Args>(args)...);
+      Node& made = *::new (memory) Node(std::forward<Args>(args)...);
+      gate::look_again(core, way);
+      return made;
     } catch (...) {
-      where.give(memory, lane::class_of(sizeof(Node)));
+      gate::look_again(core, way);
+      way.where->give(memory, lane::class_of(sizeof(Node)));
       throw;
     }
   }
@@ -107,7 +120,7 @@ class entry {
   Node& make(Args&&... args) {
     if (options_.after > duration::zero()) [[unlikely]]
       timer_ = gate::take_timer(where());
-    return make_node<Node>(*admission_.where, std::forward<Args>(args)...);
+    return make_node<Node>(core_, admission_, std::forward<Args>(args)...);
   }
 
   /// As make(), but null instead of going to the heap.
@@ -115,7 +128,11 @@ class entry {
   Node* try_make(Args&&... args) noexcept {
     void* memory = admission_.where->try_take<Node>();
     if (memory == nullptr) return nullptr;
-    return ::new (memory) Node(std::forward<Args>(args)...);
+    auto* made = ::new (memory) Node(std::forward<Args>(args)...);
+    if constexpr (!is_made_at_once<Node, Args...>) {
+      gate::look_again(core_, admission_);
+    }
+    return made;
   }
 
   void accept(task_node& node) noexcept {
@@ -160,7 +177,8 @@ class batch {
 
   template <class Node, class F>
   void add(F&& f) {
-    nodes_[count_] = &make_node<Node>(*admission_.where, std::forward<F>(f));
+    gate::look_again(core_, admission_);  // the range may have blocked
+    nodes_[count_] = &make_node<Node>(core_, admission_, std::forward<F>(f));
     ++count_;
   }
 

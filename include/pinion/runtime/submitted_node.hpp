@@ -33,9 +33,11 @@ template <class F, class Context>
 class submitted_node final : public task_node, private future_state<job_result<F>> {
  public:
   using value_type = job_result<F>;
+  using callable = F;
 
   template <class G>
-  submitted_node(scheduler_core& core, const post_options& options, const context* ctx, G&& g)
+  submitted_node(scheduler_core& core, const post_options& options, const context* ctx,
+                 G&& g) noexcept(std::is_nothrow_constructible_v<F, G>)
       : state(actions), memory_(gate::memory(core)), hook_(gate::hook(core)), ctx_(ctx) {
     name = options.name;
     ::new (&f_) F(std::forward<G>(g));

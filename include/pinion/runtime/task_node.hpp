@@ -130,6 +130,8 @@ const context& current_root() noexcept;
 /// A node with a callable that is run for its effect.
 template <class F>
 struct posted_node final : task_node {
+  using callable = F;
+
   template <class G>
   explicit posted_node(G&& g) noexcept(std::is_nothrow_constructible_v<F, G>)
       : f(std::forward<G>(g)) {
@@ -171,6 +173,8 @@ struct posted_node final : task_node {
 /// The same with a context, which may end before the start.
 template <class F>
 struct bound_node final : task_node {
+  using callable = F;
+
   template <class G>
   bound_node(const context& c, G&& g) noexcept(std::is_nothrow_constructible_v<F, G>)
       : ctx(c), f(std::forward<G>(g)) {
