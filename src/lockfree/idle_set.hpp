@@ -65,7 +65,7 @@ namespace pinion::lockfree {
 
 class idle_set {
  public:
-  static constexpr std::size_t max_workers = 32;
+  static constexpr std::size_t max_workers = os::shrinkable<std::size_t>(32, 4);
 
   // What a cell holds when it holds no work. Work words are multiples of 4 above these.
   enum state : std::uint64_t { busy = 0, watching = 1, asleep = 2, notified = 3 };
