@@ -10,6 +10,7 @@
 #include "tests/model/support/execution.hpp"
 #include "tests/model/support/report.hpp"
 #include "tests/model/support/strategy.hpp"
+#include "tests/support/metric.hpp"
 
 namespace pinion::model {
 
@@ -27,6 +28,8 @@ void read_environment(options& o) {
   if (const char* text = std::getenv("PINION_MODEL_SEED")) o.seed = std::strtoull(text, nullptr, 0);
   if (const char* text = std::getenv("PINION_MODEL_SECONDS"))
     o.seconds = std::strtod(text, nullptr);
+  if (const char* text = std::getenv("PINION_MODEL_SCALE"); text && o.how != mode::depth_first)
+    o.executions *= std::strtoull(text, nullptr, 0);
   if (const char* text = std::getenv("PINION_MODEL_REPLAY")) o.replay = parse(text);
 }
 
@@ -130,16 +133,51 @@ std::string summary(const result& r) {
   return out.str();
 }
 
+namespace {
+
+// Says at the end of a test whether all of its searches were complete, for the scorecard.
+class told_at_the_end : public testing::EmptyTestEventListener {
+ public:
+  void note(const result& r) {
+    any_ = true;
+    complete_ = complete_ && r.complete;
+  }
+  void OnTestEnd(const testing::TestInfo&) override {
+    if (!any_) return;
+    test::metric("model_tests", 1);
+    test::metric("model_tests_complete", complete_ ? 1 : 0);
+    any_ = false;
+    complete_ = true;
+  }
+
+ private:
+  bool any_ = false;
+  bool complete_ = true;
+};
+
+void tell(const result& r) {
+  static auto* const listener = [] {
+    auto* const made = new told_at_the_end;
+    testing::UnitTest::GetInstance()->listeners().Append(made);
+    return made;
+  }();
+  listener->note(r);
+  std::cout << summary(r) << std::endl;
+  test::metric("model_executions", r.executions);
+}
+
+}  // namespace
+
 testing::AssertionResult holds(const options& o, const body& run) {
   const result r = check(o, run);
-  std::cout << summary(r) << std::endl;
+  tell(r);
   if (r.passed) return testing::AssertionSuccess();
   return testing::AssertionFailure() << r.report;
 }
 
 testing::AssertionResult holds_always(const options& o, const body& run) {
   const result r = check(o, run);
-  std::cout << summary(r) << std::endl;
+  tell(r);
   if (!r.passed) return testing::AssertionFailure() << r.report;
   if (r.complete || std::getenv("PINION_MODEL_SECONDS") || std::getenv("PINION_MODEL_REPLAY"))
     return testing::AssertionSuccess();

@@ -16,6 +16,7 @@
 //
 //   PINION_MODEL_REPLAY=0,0,1   the decisions of a run that failed
 //   PINION_MODEL_SEED=42        of the random modes
+//   PINION_MODEL_SCALE=10       so many times as many executions of these
 //   PINION_MODEL_SECONDS=10     a limit on the time of each check
 #pragma once
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/model/support/model.hpp"
+#include "tests/support/metric.hpp"
 
 namespace {
 
@@ -50,16 +51,22 @@ void keep(outcomes& all, const std::function<std::string()>& program) {
 enum class size : bool { two_threads, more };
 outcomes outcomes_of(const std::function<std::string()>& program, size of = size::two_threads) {
   outcomes all;
-  const result r = check({}, [&] { keep(all, program); });
-  EXPECT_TRUE(r.passed) << r.report;
-  EXPECT_TRUE(r.complete);
+  EXPECT_TRUE(holds_always({}, [&] { keep(all, program); }));
   if (of == size::two_threads) {
     outcomes in_full;
-    EXPECT_TRUE(check({.preemptions = 1'000}, [&] { keep(in_full, program); }).complete);
+    EXPECT_TRUE(holds_always({.preemptions = 1'000}, [&] { keep(in_full, program); }));
     EXPECT_EQ(in_full, all);
   }
   return all;
 }
+
+class litmus : public testing::Test {
+ protected:
+  void TearDown() override {
+    pinion::test::metric("litmus_programs", 1);
+    pinion::test::metric("litmus_exact", HasFailure() ? 0 : 1);
+  }
+};
 
 const outcomes all_of_two = {"00", "01", "10", "11"};
 const outcomes all_but_00 = {"01", "10", "11"};
@@ -77,63 +84,63 @@ outcomes store_buffering(Write write, Read read) {
   });
 }
 
-TEST(litmus, store_buffering_relaxed) {
+TEST_F(litmus, store_buffering_relaxed) {
   EXPECT_EQ(store_buffering([](auto& w) { w.store(1, relaxed); },
                             [](auto& r) { return r.load(relaxed); }),
             all_of_two);
 }
 
-TEST(litmus, store_buffering_release_acquire) {
+TEST_F(litmus, store_buffering_release_acquire) {
   EXPECT_EQ(store_buffering([](auto& w) { w.store(1, release); },
                             [](auto& r) { return r.load(acquire); }),
             all_of_two);
 }
 
-TEST(litmus, store_buffering_seq_cst) {
+TEST_F(litmus, store_buffering_seq_cst) {
   EXPECT_EQ(store_buffering([](auto& w) { w.store(1, seq_cst); },
                             [](auto& r) { return r.load(seq_cst); }),
             all_but_00);
 }
 
-TEST(litmus, store_buffering_seq_cst_stores_relaxed_loads) {
+TEST_F(litmus, store_buffering_seq_cst_stores_relaxed_loads) {
   EXPECT_EQ(store_buffering([](auto& w) { w.store(1, seq_cst); },
                             [](auto& r) { return r.load(relaxed); }),
             all_of_two);
 }
 
-TEST(litmus, store_buffering_full_fences) {
+TEST_F(litmus, store_buffering_full_fences) {
   EXPECT_EQ(store_buffering([](auto& w) { w.store(1, relaxed); },
                             [](auto& r) { return full_fence(), r.load(relaxed); }),
             all_but_00);
 }
 
-TEST(litmus, store_buffering_acq_rel_fences) {
+TEST_F(litmus, store_buffering_acq_rel_fences) {
   EXPECT_EQ(store_buffering([](auto& w) { w.store(1, relaxed); },
                             [](auto& r) { return fence(acq_rel), r.load(relaxed); }),
             all_of_two);
 }
 
-TEST(litmus, store_buffering_exchange_seq_cst) {
+TEST_F(litmus, store_buffering_exchange_seq_cst) {
   EXPECT_EQ(store_buffering([](auto& w) { w.exchange(1, seq_cst); },
                             [](auto& r) { return r.load(seq_cst); }),
             all_but_00);
 }
 
 // What many take for a fence.
-TEST(litmus, store_buffering_exchange_is_no_fence) {
+TEST_F(litmus, store_buffering_exchange_is_no_fence) {
   EXPECT_EQ(store_buffering([](auto& w) { w.exchange(1, seq_cst); },
                             [](auto& r) { return r.load(relaxed); }),
             all_of_two);
 }
 
 // One exchange of each word follows the other directly, and so has acquired what it released.
-TEST(litmus, store_buffering_read_by_exchange) {
+TEST_F(litmus, store_buffering_read_by_exchange) {
   EXPECT_EQ(store_buffering([](auto& w) { w.exchange(1, acq_rel); },
                             [](auto& r) { return r.fetch_add(0, acq_rel); }),
             all_but_00);
 }
 
-TEST(litmus, store_buffering_one_full_fence) {
+TEST_F(litmus, store_buffering_one_full_fence) {
   EXPECT_EQ(outcomes_of([] {
               atomic<int> x{0}, y{0};
               int a = 0, b = 0;
@@ -144,7 +151,7 @@ TEST(litmus, store_buffering_one_full_fence) {
             all_of_two);
 }
 
-TEST(litmus, store_buffering_fence_against_seq_cst) {
+TEST_F(litmus, store_buffering_fence_against_seq_cst) {
   EXPECT_EQ(outcomes_of([] {
               atomic<int> x{0}, y{0};
               int a = 0, b = 0;
@@ -168,25 +175,25 @@ outcomes message_passing(Publish publish, Look look) {
   });
 }
 
-TEST(litmus, message_passing_release_acquire) {
+TEST_F(litmus, message_passing_release_acquire) {
   EXPECT_EQ(message_passing([](auto& f) { f.store(1, release); },
                             [](auto& f) { return f.load(acquire); }),
             all_but_10);
 }
 
-TEST(litmus, message_passing_relaxed_store) {
+TEST_F(litmus, message_passing_relaxed_store) {
   EXPECT_EQ(message_passing([](auto& f) { f.store(1, relaxed); },
                             [](auto& f) { return f.load(acquire); }),
             all_of_two);
 }
 
-TEST(litmus, message_passing_relaxed_load) {
+TEST_F(litmus, message_passing_relaxed_load) {
   EXPECT_EQ(message_passing([](auto& f) { f.store(1, release); },
                             [](auto& f) { return f.load(relaxed); }),
             all_of_two);
 }
 
-TEST(litmus, message_passing_fences) {
+TEST_F(litmus, message_passing_fences) {
   EXPECT_EQ(message_passing([](auto& f) { fence(release), f.store(1, relaxed); },
                             [](auto& f) {
                               const int seen = f.load(relaxed);
@@ -196,26 +203,26 @@ TEST(litmus, message_passing_fences) {
             all_but_10);
 }
 
-TEST(litmus, message_passing_release_fence_alone) {
+TEST_F(litmus, message_passing_release_fence_alone) {
   EXPECT_EQ(message_passing([](auto& f) { fence(release), f.store(1, relaxed); },
                             [](auto& f) { return f.load(relaxed); }),
             all_of_two);
 }
 
-TEST(litmus, message_passing_seq_cst) {
+TEST_F(litmus, message_passing_seq_cst) {
   EXPECT_EQ(message_passing([](auto& f) { f.store(1, seq_cst); },
                             [](auto& f) { return f.load(seq_cst); }),
             all_but_10);
 }
 
-TEST(litmus, message_passing_exchange) {
+TEST_F(litmus, message_passing_exchange) {
   EXPECT_EQ(message_passing([](auto& f) { f.exchange(1, release); },
                             [](auto& f) { return f.exchange(0, acquire); }),
             all_but_10);
 }
 
 // The order of a compare-exchange that fails is that of its failure.
-TEST(litmus, message_passing_failed_exchange) {
+TEST_F(litmus, message_passing_failed_exchange) {
   const auto look = [](auto fails) {
     return [=](auto& f) {
       int expected = 0;
@@ -247,17 +254,17 @@ outcomes through_a_third(bool by_exchange) {
       size::more);
 }
 
-TEST(litmus, release_sequence) {
+TEST_F(litmus, release_sequence) {
   EXPECT_EQ(through_a_third(true), all_but_10);
 }
 
-TEST(litmus, release_sequence_ends_at_a_store) {
+TEST_F(litmus, release_sequence_ends_at_a_store) {
   EXPECT_EQ(through_a_third(false), all_of_two);
 }
 
 // --- Coherence: one word.
 
-TEST(litmus, read_read_coherence) {
+TEST_F(litmus, read_read_coherence) {
   EXPECT_EQ(outcomes_of([] {
               atomic<int> x{0};
               int a = 0, b = 0;
@@ -268,7 +275,7 @@ TEST(litmus, read_read_coherence) {
             (outcomes{"00", "01", "02", "11", "12", "22"}));
 }
 
-TEST(litmus, write_read_coherence) {
+TEST_F(litmus, write_read_coherence) {
   EXPECT_EQ(outcomes_of([] {
               atomic<int> x{0};
               int a = 0;
@@ -279,7 +286,7 @@ TEST(litmus, write_read_coherence) {
             (outcomes{"1", "2"}));
 }
 
-TEST(litmus, readers_agree_on_the_order_of_writes) {
+TEST_F(litmus, readers_agree_on_the_order_of_writes) {
   const outcomes seen = outcomes_of(
       [] {
         atomic<int> x{0};
@@ -294,7 +301,7 @@ TEST(litmus, readers_agree_on_the_order_of_writes) {
   EXPECT_EQ(seen.count("1212") + seen.count("2121"), 2u);
 }
 
-TEST(litmus, exchanges_are_atomic) {
+TEST_F(litmus, exchanges_are_atomic) {
   EXPECT_EQ(outcomes_of([] {
               atomic<int> x{0};
               in_parallel({[&] { x.fetch_add(1, relaxed); }, [&] { x.fetch_add(1, relaxed); }});
@@ -303,7 +310,7 @@ TEST(litmus, exchanges_are_atomic) {
             outcomes{"2"});
 }
 
-TEST(litmus, a_load_and_a_store_are_not) {
+TEST_F(litmus, a_load_and_a_store_are_not) {
   EXPECT_EQ(outcomes_of([] {
               atomic<int> x{0};
               const auto add = [&] { x.store(x.load(relaxed) + 1, relaxed); };
@@ -313,7 +320,7 @@ TEST(litmus, a_load_and_a_store_are_not) {
             (outcomes{"1", "2"}));
 }
 
-TEST(litmus, compare_exchange_lets_one_win) {
+TEST_F(litmus, compare_exchange_lets_one_win) {
   EXPECT_EQ(outcomes_of([] {
               atomic<int> x{0};
               int a = 0, b = 0;
@@ -346,17 +353,17 @@ outcomes independent_reads(std::memory_order write, std::memory_order read, bool
       size::more);
 }
 
-TEST(litmus, independent_reads_acquire) {
+TEST_F(litmus, independent_reads_acquire) {
   EXPECT_EQ(independent_reads(release, acquire, false).size(), 16u);
 }
 
-TEST(litmus, independent_reads_seq_cst) {
+TEST_F(litmus, independent_reads_seq_cst) {
   const outcomes seen = independent_reads(seq_cst, seq_cst, false);
   EXPECT_EQ(seen.size(), 15u);
   EXPECT_EQ(seen.count("1010"), 0u);
 }
 
-TEST(litmus, independent_reads_full_fences) {
+TEST_F(litmus, independent_reads_full_fences) {
   const outcomes seen = independent_reads(relaxed, relaxed, true);
   EXPECT_EQ(seen.size(), 15u);
   EXPECT_EQ(seen.count("1010"), 0u);
@@ -376,18 +383,18 @@ outcomes causality(std::memory_order read, std::memory_order write) {
       size::more);
 }
 
-TEST(litmus, causality_release_acquire) {
+TEST_F(litmus, causality_release_acquire) {
   const outcomes seen = causality(acquire, release);
   EXPECT_EQ(seen.size(), 7u);
   EXPECT_EQ(seen.count("110"), 0u);
 }
 
-TEST(litmus, causality_relaxed) {
+TEST_F(litmus, causality_relaxed) {
   EXPECT_EQ(causality(relaxed, relaxed).size(), 8u);
 }
 
 // Two words written crosswise, then read: "R" and "2+2W" of the literature.
-TEST(litmus, write_after_write_seq_cst) {
+TEST_F(litmus, write_after_write_seq_cst) {
   EXPECT_EQ(outcomes_of([] {
               atomic<int> x{0}, y{0};
               in_parallel({[&] { x.store(1, seq_cst), y.store(2, seq_cst); },
@@ -397,7 +404,7 @@ TEST(litmus, write_after_write_seq_cst) {
             (outcomes{"12", "21", "22"}));
 }
 
-TEST(litmus, write_then_read_against_two_writes_seq_cst) {
+TEST_F(litmus, write_then_read_against_two_writes_seq_cst) {
   EXPECT_EQ(outcomes_of([] {
               atomic<int> x{0}, y{0};
               int a = 0;
@@ -409,7 +416,7 @@ TEST(litmus, write_then_read_against_two_writes_seq_cst) {
 }
 
 // Not modelled, and said so: both would have to read from a store that comes later.
-TEST(litmus, load_buffering_is_not_modelled) {
+TEST_F(litmus, load_buffering_is_not_modelled) {
   EXPECT_EQ(outcomes_of([] {
               atomic<int> x{0}, y{0};
               int a = 0, b = 0;
@@ -437,14 +444,14 @@ outcomes read_then_read_against_store_buffering(std::memory_order first) {
 
 const outcomes all_but_010 = {"000", "001", "011", "100", "101", "110", "111"};
 
-TEST(litmus, read_then_read_against_store_buffering_seq_cst) {
+TEST_F(litmus, read_then_read_against_store_buffering_seq_cst) {
   EXPECT_EQ(read_then_read_against_store_buffering(seq_cst), all_but_010);
 }
 
 // Not modelled, and said so: with the first read weaker than seq_cst C++ allows all eight, because
 // the exchange that it reads from need not come before the second read in the total order. (Since
 // C++20 that holds for acquire as well.) Here the order of execution is the total order.
-TEST(litmus, another_total_order_is_not_modelled) {
+TEST_F(litmus, another_total_order_is_not_modelled) {
   EXPECT_EQ(read_then_read_against_store_buffering(acquire), all_but_010);
   EXPECT_EQ(read_then_read_against_store_buffering(relaxed), all_but_010);
 }
@@ -452,7 +459,7 @@ TEST(litmus, another_total_order_is_not_modelled) {
 // --- Waiting.
 
 // Whoever sleeps on the old value is found by the wake-up; whoever comes later sees the new one.
-TEST(litmus, futex_sees_or_is_woken) {
+TEST_F(litmus, futex_sees_or_is_woken) {
   EXPECT_EQ(
       outcomes_of([] {
         atomic<std::uint32_t> word{0};

@@ -7,6 +7,8 @@
 #include <sstream>
 #include <string_view>
 
+#include "tests/support/metric.hpp"
+
 namespace pinion::model {
 
 namespace {
@@ -83,11 +85,13 @@ std::string name_of(const mutant& m, const std::vector<site>& sites) {
   return out.str();
 }
 
-bool is_killed(const mutant& m, const std::vector<trial>& trials) {
+bool is_killed(const mutant& m, const std::vector<trial>& trials, std::uint64_t& executions) {
   return std::any_of(trials.begin(), trials.end(), [&](const trial& t) {
     options o = t.how;
     o.changed = m;
-    return !check(o, t.run).passed;
+    const result r = check(o, t.run);
+    executions += r.executions;
+    return !r.passed;
   });
 }
 
@@ -123,7 +127,7 @@ score mutate(const std::vector<trial>& trials, const std::vector<std::string>& f
   for (const site& one : sites)
     for (const mutant& m : mutants_of(one)) {
       ++s.mutants;
-      if (is_killed(m, trials))
+      if (is_killed(m, trials, s.executions))
         ++s.killed;
       else
         s.survivors.push_back(name_of(m, sites));
@@ -137,10 +141,12 @@ testing::AssertionResult survivors_are_known(const std::vector<trial>& trials,
   std::cout << "[ MUTANTS  ] " << s.killed << " of " << s.mutants << " killed" << std::endl;
   const std::vector<std::string> known = known_survivors();
   std::string wrong;
+  std::size_t explained = 0;
   for (const std::string& name : s.survivors) {
     const bool is_known = std::find(known.begin(), known.end(), name) != known.end();
     std::cout << "[ SURVIVOR ] " << name << (is_known ? "" : " (not on the list)") << std::endl;
     if (!is_known) wrong += "\n  no argument for: " + name;
+    explained += is_known;
   }
   for (const std::string& name : known) {
     const bool is_ours = std::any_of(files.begin(), files.end(), [&](const std::string& file) {
@@ -149,6 +155,10 @@ testing::AssertionResult survivors_are_known(const std::vector<trial>& trials,
     if (is_ours && std::find(s.survivors.begin(), s.survivors.end(), name) == s.survivors.end())
       wrong += "\n  is killed, but has an argument: " + name;
   }
+  test::metric("mutants", s.mutants);
+  test::metric("mutants_killed", s.killed);
+  test::metric("mutants_explained", explained);
+  test::metric("model_executions", s.executions);
   if (wrong.empty()) return testing::AssertionSuccess();
   return testing::AssertionFailure() << wrong;
 }

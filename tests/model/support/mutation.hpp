@@ -29,6 +29,7 @@ std::vector<trial> sampled(std::uint64_t executions, const std::vector<body>&);
 struct score {
   std::size_t mutants = 0;
   std::size_t killed = 0;
+  std::uint64_t executions = 0;
   std::vector<std::string> survivors;  // as the list of survivors names them
 };
 
