@@ -136,6 +136,23 @@ inline void two_from_outside_that_meet() {
   require(s.drain().wait().has_value(), "both have run");
 }
 
+/// Two workers share a cache, and each of them waits in a task of its own for one that anybody may
+/// run: the third, with a cache of its own, has to be there. It sleeps without a limit, and whoever
+/// hands that task in may have seen one of the others search, and woken nobody.
+inline void two_that_wait_for_another_cluster() {
+  parker asleep, first, second, all;
+  scheduler_options o = with_workers(3);
+  o.spares = 0;
+  scheduler s(o);
+  (void)asleep.park_until(os::now() + std::chrono::milliseconds(10));
+  s.post([] {});
+  s.post([&] { first.unpark(), second.unpark(), all.unpark(); });
+  s.post_to(0, [&] { first.park(); });
+  s.post_to(1, [&] { second.park(); });
+  all.park();  // a drain at once would wake everybody
+  require(s.drain().wait().has_value(), "all have run");
+}
+
 /// To one worker and no other, from outside and from the other worker.
 template <std::size_t Workers>
 void post_to_each() {

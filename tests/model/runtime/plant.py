@@ -26,6 +26,10 @@ MISTAKES = {
         ("somebody_may_be_idle && work_visible(s)) core_.wake_for(&s, false);",
          "somebody_may_be_idle && work_visible(s)) return;"),
     ],
+    # It does so only if somebody of its own cluster is idle.
+    "wake_another_cluster": [
+        ("after.idle() != 0 || core_.clusters.size() > 1;", "after.idle() != 0;"),
+    ],
     # A thread is out before its work is counted as accepted.
     "out_before_counted": [
         (ACCEPT, ACCEPT + OUTSIDE),

@@ -2,6 +2,7 @@
 // Do the tests of the whole scheduler bite? Each of these is run with one source of the library
 // changed in one place, and must find it.
 #include "tests/model/runtime/bodies.hpp"
+#include "tests/model/support/system.hpp"
 
 namespace {
 
@@ -19,6 +20,11 @@ TEST(planted, look_before_sleep) {
 
 TEST(planted, wake_after_search) {
   EXPECT_TRUE(fails(hard, two_from_outside_that_meet, lost_wake_up));
+}
+
+TEST(planted, wake_another_cluster) {
+  set_cores_per_cache(2);
+  EXPECT_TRUE(fails(hard, two_that_wait_for_another_cluster, lost_wake_up));
 }
 
 TEST(planted, out_before_counted) {

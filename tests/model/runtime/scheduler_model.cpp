@@ -41,10 +41,10 @@ void expect_holds(const body& run) {
   EXPECT_TRUE(holds(in_turn(200, 1), run));
 }
 
-class two_caches {
+class caches {
  public:
-  two_caches() { set_two_caches(true); }
-  ~two_caches() { set_two_caches(false); }
+  explicit caches(unsigned cores_each) { set_cores_per_cache(cores_each); }
+  ~caches() { set_cores_per_cache(0); }
 };
 
 TEST(scheduler_model, begins_and_ends) {
@@ -117,12 +117,17 @@ TEST(scheduler_model, a_task_that_blocks_lends_its_seat) {
 }
 
 TEST(scheduler_model, workers_with_a_cache_each) {
-  const two_caches machine;
+  const caches machine(1);
   expect_holds(submit_and_wait<2>);
   expect_holds(spawn_inside<2>);
   expect_holds(two_that_meet);
   expect_holds(two_from_outside_that_meet);
   expect_holds(post_against_drain<2>);
+}
+
+TEST(scheduler_model, two_workers_with_a_cache_and_one_with_another) {
+  const caches machine(2);
+  expect_holds(two_that_wait_for_another_cluster);
 }
 
 TEST(scheduler_model, threads_that_cannot_be_made) {

@@ -17,14 +17,18 @@ namespace pinion {
 
 namespace {
 
-constinit bool has_two_caches = false;
+constinit unsigned cores_per_cache = 0;
+
+unsigned cache_of(std::size_t core) noexcept {
+  return cores_per_cache == 0 ? 0 : static_cast<unsigned>(core) / cores_per_cache;
+}
 
 }  // namespace
 
 namespace model {
 
-void set_two_caches(bool on) noexcept {
-  has_two_caches = on;
+void set_cores_per_cache(unsigned count) noexcept {
+  cores_per_cache = count;
 }
 
 }  // namespace model
@@ -55,7 +59,7 @@ std::error_code pin_this_thread(std::span<const unsigned>) noexcept {
   return {};
 }
 
-// --- The machine has as many cores as workers are wanted; they share a cache, or have one each.
+// --- The machine has as many cores as workers are wanted; they share caches as a test says.
 
 topology topology::detect() {
   return {};
@@ -66,12 +70,13 @@ placement plan(const topology&, std::size_t workers, const pinning&) {
   for (std::size_t i = 0; i < workers; ++i) {
     worker_place one;
     one.core = static_cast<unsigned>(i);
-    one.cache = has_two_caches ? one.core : 0;
+    one.cache = cache_of(i);
     one.victims.resize(steal_distances);
-    const auto distance = static_cast<std::size_t>(has_two_caches ? steal_distance::same_node
-                                                                  : steal_distance::same_cache);
-    for (std::size_t other = 0; other < workers; ++other)
-      if (other != i) one.victims[distance].push_back(other);
+    for (std::size_t other = 0; other < workers; ++other) {
+      const auto distance =
+          cache_of(other) == one.cache ? steal_distance::same_cache : steal_distance::same_node;
+      if (other != i) one.victims[static_cast<std::size_t>(distance)].push_back(other);
+    }
     all.workers.push_back(std::move(one));
   }
   return all;

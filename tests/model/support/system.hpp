@@ -4,7 +4,7 @@
 
 namespace pinion::model {
 
-/// Each core with a cache of its own: then each worker has an idle set of its own.
-void set_two_caches(bool) noexcept;
+/// So many cores share a cache, and their workers an idle set. 0: all of them.
+void set_cores_per_cache(unsigned) noexcept;
 
 }  // namespace pinion::model
