@@ -70,6 +70,7 @@ class scheduler_core final : public executor {
   // --- As an executor.
   bool post(work_item&) noexcept override;
   void begin_blocking() noexcept override { lend_seat(); }
+  void unobserved(const error&, const char* name) noexcept override;
   time_source& time() noexcept override { return clock; }
 
   // --- Handing in.
@@ -89,7 +90,6 @@ class scheduler_core final : public executor {
   void enqueue_delayed(detail::task_node&, void* timer, std::uint8_t timer_class) noexcept;
   void give_up(detail::task_node&, void* timer, std::uint8_t timer_class) noexcept;
   void count_refused(std::size_t) noexcept;
-  void unobserved(const error&, const char* name) noexcept;
 
   // --- For workers.
   void push_own(detail::seat&, detail::task_node&) noexcept;

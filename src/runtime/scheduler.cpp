@@ -78,6 +78,27 @@ scheduler::operator executor_ref() noexcept {
   return *core_;
 }
 
+namespace {
+
+/// An item on its way to a worker. Given up, it hears of it.
+struct item_node final : detail::task_node {
+  explicit item_node(work_item& carried) noexcept : item(carried) {
+    act = run_or_drop;
+    size_class = detail::lane::class_of(sizeof(item_node));
+  }
+
+  static outcome run_or_drop(task_node& base, action what) noexcept {
+    work_item& item = static_cast<item_node&>(base).item;
+    const bool runs = what == action::run || item.drop == nullptr;
+    (runs ? item.run : item.drop)(item);
+    return {runs, true};
+  }
+
+  work_item& item;
+};
+
+}  // namespace
+
 // What an executor is asked to run may be the rest of work that has been accepted long ago: no
 // queue limit holds it up.
 bool scheduler_core::post(work_item& item) noexcept {
@@ -85,8 +106,7 @@ bool scheduler_core::post(work_item& item) noexcept {
     const post_options plain;
     detail::entry way(*this, enter_unlimited(1), plain);
     if (way.refused()) return false;
-    const auto run = [&item] { item.run(item); };
-    way.accept(way.make<detail::posted_node<decltype(run)>>(run));
+    way.accept(way.make<item_node>(item));
     return true;
   } catch (const std::bad_alloc&) {
     return false;

@@ -23,17 +23,34 @@ namespace detail {
 constinit context_node background_node{.state = &background_node,
                                        .references{context_node::immortal}};
 
-// A handle that goes may take its node along, and that one its parent: a loop, so that a chain
-// of any length goes in constant stack.
+namespace {
+
+/// One handle less; true: it was the last.
+bool drop(context_node& node) noexcept {
+  // relaxed: as in retain.
+  if ((node.references.load(std::memory_order_relaxed) & context_node::immortal) != 0) return false;
+  // acq_rel: whoever destroys the node sees all that was done through its other handles.
+  return node.references.fetch_sub(1, std::memory_order_acq_rel) == 1;
+}
+
+}  // namespace
+
+// A handle that goes may take its node along, and that one its parents: a loop, so that a chain
+// of any length goes in constant stack. Those to destroy are chained by a word that nobody reads
+// any more.
 void context_node::let_go(context_node& first) noexcept {
-  for (context_node* node = &first; node != nullptr;) {
-    // relaxed: as in retain.
-    if ((node->references.load(std::memory_order_relaxed) & immortal) != 0) return;
-    // acq_rel: whoever destroys the node sees all that was done through its other handles.
-    if (node->references.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-    context_node* const above = node->parent;
-    node->destroy(*node);
-    node = above;
+  if (!drop(first)) return;
+  first.state = nullptr;
+  for (context_node* last = &first; last != nullptr;) {
+    context_node* const above[] = {last->parent, last->also};
+    context_node* const next = last->state;
+    last->destroy(*last);
+    last = next;
+    for (context_node* const kept : above) {
+      if (kept == nullptr || !drop(*kept)) continue;
+      kept->state = last;
+      last = kept;
+    }
   }
 }
 

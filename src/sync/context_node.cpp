@@ -4,6 +4,9 @@
 #include <memory>
 #include <mutex>
 #include <new>
+#include <utility>
+
+#include "src/sync/context_merge.hpp"
 
 namespace pinion::detail {
 namespace {
@@ -20,22 +23,42 @@ cancel_node::cancel_node(context_node& from, time_point end, bool timed, error l
                    .bindings = from.bindings,
                    .parent = &from,
                    .time = from.time,
-                   .destroy = destroy_node},
+                   .destroy = destroy_plain},
       up(of(from)),
+      is(role::plain),
+      merges(up != nullptr ? up->merges : 0),
       timer_is_(timed ? timer_state::none : timer_state::settled),
-      why_(late) {
+      why_(std::move(late)) {
+  from.retain();
+}
+
+cancel_node::cancel_node(context_node& from, time_point end, role r, std::uint32_t m) noexcept
+    : context_node{.state = this,
+                   .can_end = true,
+                   .deadline = end,
+                   .bindings = from.bindings,
+                   .parent = &from,
+                   .time = from.time},
+      up(of(from)),
+      is(r),
+      merges(m),
+      timer_is_(timer_state::settled),
+      why_(errc::ok) {
   from.retain();
 }
 
 cancel_node::~cancel_node() {
   // relaxed: nobody else is left.
   delete shards_.load(std::memory_order_relaxed);
+  while (end_hook* const hook = hooks.front()) {
+    hooks.remove(*hook);
+    hook->settle(*hook, false);
+  }
 }
 
-void cancel_node::destroy_node(context_node& node) noexcept {
+void cancel_node::destroy_plain(context_node& node) noexcept {
   auto& self = static_cast<cancel_node&>(node);
-  self.detach();
-  self.stop_timer();
+  self.withdraw();
   delete &self;
 }
 
@@ -64,6 +87,11 @@ void cancel_node::unlink(cancel_node& child) noexcept {
 }
 
 void cancel_node::detach() noexcept {
+  leave_parent();
+  if (is == role::merged) static_cast<merged_node*>(this)->leave_other();
+}
+
+void cancel_node::leave_parent() noexcept {
   // acquire: whoever took it out is done with it; pairs with the release in unlink.
   if (!attached_.load(std::memory_order_acquire)) return;
   std::lock_guard lock(up->waiting);
@@ -74,18 +102,26 @@ void cancel_node::detach() noexcept {
 // Ending.
 
 bool cancel_node::cancel(errc how, const error* cause) noexcept {
-  wake_chain woken;
-  const marked mark = mark_done(how, cause, woken);
+  ending all;
+  const marked mark = mark_done(how, cause, all);
   if (!mark.first) return false;
-  if (!mark.alone) mark_descendants(woken);
+  if (!mark.alone) mark_descendants(all);
   detach();
-  woken.wake_all();
+  all.settle();
   return true;
+}
+
+void ending::settle() noexcept {
+  woken.wake_all();
+  while (end_hook* const hook = hooks.front()) {
+    hooks.remove(*hook);
+    hook->settle(*hook, true);
+  }
 }
 
 // The waits are claimed also if it was done already, so that whoever comes second does not report
 // an end that the first is still spreading.
-auto cancel_node::mark_done(errc how, const error* cause, wake_chain& woken) noexcept -> marked {
+auto cancel_node::mark_done(errc how, const error* cause, ending& all) noexcept -> marked {
   error replaced = cause != nullptr ? *cause : errc::ok;
   std::unique_lock lock(waiting);
   const marked mark{.first = !has_ended(), .alone = children.empty()};
@@ -93,15 +129,16 @@ auto cancel_node::mark_done(errc how, const error* cause, wake_chain& woken) noe
     if (cause != nullptr) std::swap(why_, replaced);  // the old one goes after the lock
     // release: publishes `why` and what was done before; pairs with the acquire in status.
     status.store(how, std::memory_order_release);
+    all.hooks.push_all(hooks);
   }
-  waiting.claim_all(woken);
+  waiting.claim_all(all.woken);
   // relaxed: set under this lock.
   wait_shards* const more = shards_.load(std::memory_order_relaxed);
   lock.unlock();
   if (more != nullptr) {
     for (auto& list : more->lists) {
       std::lock_guard each(list.value);
-      list.value.claim_all(woken);
+      list.value.claim_all(all.woken);
     }
   }
   if (mark.first) stop_timer();
@@ -111,7 +148,7 @@ auto cancel_node::mark_done(errc how, const error* cause, wake_chain& woken) noe
 // Depth first, without a stack: a child is held while it is walked, and the way back is its
 // pointer to the parent. A child that another thread has marked is walked all the same: what is
 // below it may not be marked yet.
-void cancel_node::mark_descendants(wake_chain& woken) noexcept {
+void cancel_node::mark_descendants(ending& all) noexcept {
   cancel_node* at = this;
   for (;;) {
     cancel_node* finished = at->hold_first_child();
@@ -122,7 +159,10 @@ void cancel_node::mark_descendants(wake_chain& woken) noexcept {
     } else {
       // relaxed, and without a lock: `at` is done, so both are constant.
       const errc how = at->status.load(std::memory_order_relaxed);
-      if (!finished->mark_done(how, &at->why_, woken).alone) {
+      const bool alone = finished->mark_done(how, &at->why_, all).alone;
+      if (finished->is == role::bridge) {
+        finished->mark_beyond(all);
+      } else if (!alone) {
         at = finished;
         continue;
       }
@@ -130,6 +170,18 @@ void cancel_node::mark_descendants(wake_chain& woken) noexcept {
     finished->detach();
     finished->release();
   }
+}
+
+// The way back from what a bridge leads to is not the way in, so this one takes stack. It leads to
+// what has more merges above it than the bridge: that bounds how deep it goes.
+void cancel_node::mark_beyond(ending& all) noexcept {
+  cancel_node* const beyond = static_cast<bridge_node*>(this)->hold_end();
+  if (beyond == nullptr) return;
+  // relaxed: as in mark_descendants.
+  const errc how = status.load(std::memory_order_relaxed);
+  if (!beyond->mark_done(how, &why_, all).alone) beyond->mark_descendants(all);
+  beyond->detach();
+  beyond->release();
 }
 
 // A child without handles is about to leave and has nobody below or waiting: it is let go at once.
@@ -206,6 +258,20 @@ wait_list* cancel_node::join(wait_link& link) noexcept {
   list.unlock();
   if (crowded) split_queue();
   return open ? &list : nullptr;
+}
+
+bool cancel_node::join(end_hook& hook) noexcept {
+  std::lock_guard lock(waiting);
+  if (has_ended()) return false;
+  hooks.push_back(hook);
+  return true;
+}
+
+bool cancel_node::leave(end_hook& hook) noexcept {
+  std::lock_guard lock(waiting);
+  if (has_ended()) return false;
+  hooks.remove(hook);
+  return true;
 }
 
 void cancel_node::split_queue() noexcept {

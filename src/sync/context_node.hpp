@@ -10,6 +10,8 @@
 //      or nobody holds it any more. So an empty list says that all descendants are done, whoever
 //      of several cancellers marked them.
 //   4  A child keeps its parent alive; a parent does not keep its children.
+//   5  Hooks stand in the list of a node that is not done. Whoever marks it takes them along, and
+//      tells them when all below is done.
 //
 // Locks are per node, short, and never held two at a time. See docs/protocols/context.md.
 #pragma once
@@ -38,7 +40,30 @@ struct wait_shards {
   padded<wait_list> lists[std::size_t{1} << bits];
 };
 
-struct cancel_node final : context_node {
+/// Told of the end of a context, once, by whoever marked it. From the mark on it is theirs.
+struct end_hook {
+  /// Without a lock; may be the end of the hook. `ended` false: the context goes, and did not end.
+  void (*settle)(end_hook&, bool ended) noexcept;
+  end_hook* previous = nullptr;
+  end_hook* next = nullptr;
+};
+
+/// What a cancel collects on its way, and settles when everything below is done.
+struct ending {
+  wake_chain woken;
+  linked_list<end_hook> hooks;
+
+  /// In the order it was collected; first who waits, then the hooks. Nodes may be gone afterwards.
+  void settle() noexcept;
+};
+
+struct cancel_node : context_node {
+  enum class role : std::uint8_t {
+    plain,
+    merged,  // has two parents: the other one's end comes over a bridge
+    bridge,  // stands among the children of the other one
+  };
+
   /// `timed`: start_timer() follows.
   cancel_node(context_node& from, time_point end, bool timed, error late) noexcept;
   cancel_node(const cancel_node&) = delete;
@@ -62,6 +87,11 @@ struct cancel_node final : context_node {
   /// Queues a wait that ends with this context. Where; null: it has ended.
   wait_list* join(wait_link&) noexcept;
 
+  /// Adds a hook; false: it has ended.
+  bool join(end_hook&) noexcept;
+  /// Takes a hook out again; false: somebody has ended this, and settles it.
+  bool leave(end_hook&) noexcept;
+
   /// From here on waits spread over several queues. Without memory for them they go on in one.
   void split_queue() noexcept;
   bool is_split() const noexcept {
@@ -75,8 +105,29 @@ struct cancel_node final : context_node {
   cancel_node* const up;  // the nearest ancestor that can end; null: there is none
   wait_list waiting;      // its lock guards all of this node's lists but the shards_
   linked_list<cancel_node> children;
+  linked_list<end_hook> hooks;
   cancel_node* previous = nullptr;  // among the children of `up`, under its lock
   cancel_node* next = nullptr;
+  end_hook* stopping =
+      nullptr;  // the one of the hooks that stops a std::stop_token; under the lock
+  const role is;
+  const std::uint32_t merges;  // how many bridges at most lie one behind the other above this
+
+ protected:
+  cancel_node(context_node& from, time_point end, role, std::uint32_t merges) noexcept;
+
+  /// Before it is destroyed: nobody finds it any more.
+  void withdraw() noexcept {
+    detach();
+    stop_timer();
+  }
+  void detach() noexcept;
+  bool try_retain() noexcept;
+
+  bool has_ended() const noexcept {
+    // relaxed: under a lock that whoever marks it takes afterwards or has released before.
+    return status.load(std::memory_order_relaxed) != errc::ok;
+  }
 
  private:
   enum class timer_state : std::uint8_t { none, armed, settled };
@@ -84,24 +135,20 @@ struct cancel_node final : context_node {
     cancel_node* owner = nullptr;
   };
 
-  static void destroy_node(context_node&) noexcept;
+  static void destroy_plain(context_node&) noexcept;
   static void on_time(timer_node&) noexcept;
 
-  bool has_ended() const noexcept {
-    // relaxed: under a lock that whoever marks it takes afterwards or has released before.
-    return status.load(std::memory_order_relaxed) != errc::ok;
-  }
   struct marked {
     bool first;  // nobody did before
     bool alone;  // nobody is below who may not be done
   };
-  marked mark_done(errc how, const error* cause, wake_chain& woken) noexcept;
-  void mark_descendants(wake_chain& woken) noexcept;
+  marked mark_done(errc how, const error* cause, ending&) noexcept;
+  void mark_descendants(ending&) noexcept;
+  void mark_beyond(ending&) noexcept;
   cancel_node* hold_first_child() noexcept;
   void unlink(cancel_node& child) noexcept;
-  void detach() noexcept;
+  void leave_parent() noexcept;
   void stop_timer() noexcept;
-  bool try_retain() noexcept;
   time_source& clock() const noexcept { return time != nullptr ? *time : system_time(); }
 
   os::atomic<bool> attached_{false};          // set to false last of all by whoever takes it out

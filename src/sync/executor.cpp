@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "pinion/sync/executor.hpp"
 
+#include "pinion/sync/result.hpp"
 #include "pinion/sync/time_source.hpp"
 
 namespace pinion {
@@ -17,6 +18,10 @@ constinit nobody the_nobody;
 constinit thread_local executor* current = nullptr;
 
 }  // namespace
+
+void executor::unobserved(const error& e, const char* where) noexcept {
+  print_unobserved_error(e, where);
+}
 
 // Never inlined: code that suspends may go on in another thread, and a compiler that sees the
 // thread_local is free to keep its address across the suspension.

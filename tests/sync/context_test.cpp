@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Contexts end as their tree and their clock say, once, for one reason, and leave nothing behind.
+// Contexts end as their tree says, once, for one reason, and leave nothing behind.
 #include "pinion/sync/context.hpp"
 
 #include <atomic>
@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "tests/support/allocations.hpp"
-#include "tests/support/test_clock.hpp"
+#include "tests/support/contexts.hpp"
 #include "tests/support/waiting.hpp"
 #include <gtest/gtest.h>
 
@@ -21,9 +21,8 @@
 namespace {
 
 using namespace std::chrono_literals;
+using namespace pinion::test;
 using pinion::context;
-using pinion::context_key;
-using pinion::duration;
 using pinion::errc;
 using pinion::error;
 using pinion::forever;
@@ -32,47 +31,12 @@ using pinion::with_cancel;
 using pinion::with_deadline;
 using pinion::with_timeout;
 using pinion::with_value;
-using pinion::without_cancel;
-using pinion::test::allocation_count;
-using pinion::test::gate;
-using pinion::test::test_clock;
-using pinion::test::until;
-using pinion::test::waiters_of;
-
 static_assert(sizeof(context) == sizeof(void*));
 static_assert(!std::is_constructible_v<context, scoped_context>);  // would be canceled at once
 static_assert(!std::is_assignable_v<context&, scoped_context>);
 static_assert(std::is_constructible_v<context, const scoped_context&>);
 static_assert(!std::is_copy_constructible_v<scoped_context>);
 static_assert(std::is_nothrow_move_constructible_v<scoped_context>);
-
-struct first_key : context_key<int> {};
-struct second_key : context_key<int> {};
-struct name_key : context_key<std::string> {};
-
-const context& background() {
-  return context::background();
-}
-
-// How many children a context has to tell of its end.
-std::size_t children_of(const context& ctx) {
-  auto* const node = pinion::detail::cancel_node::of(ctx.node());
-  if (node == nullptr) return 0;
-  std::lock_guard lock(node->waiting);
-  std::size_t n = 0;
-  for (auto* child = node->children.front(); child != nullptr; child = child->next) ++n;
-  return n;
-}
-
-error user_error(const char* text) {
-  return error(text);
-}
-
-void expect_end(const context& ctx, errc status, const std::string& cause) {
-  EXPECT_TRUE(ctx.is_done());
-  EXPECT_EQ(ctx.status(), status);
-  EXPECT_EQ(ctx.cause().what(), cause);
-}
 
 TEST(context, CTX_1_background_is_never_done_and_has_nothing) {
   EXPECT_FALSE(background().is_done());
@@ -266,14 +230,6 @@ TEST(context, CTX_15_the_end_of_scope_cancels_unless_released) {
   EXPECT_FALSE(ctx.is_done());
 }
 
-struct tree {
-  explicit tree(duration timeout = duration::max(), error late = errc::deadline_exceeded)
-      : child(with_timeout(parent, timeout, late)) {}
-  test_clock clock;
-  scoped_context parent = with_cancel(context::root(clock));
-  scoped_context child;
-};
-
 TEST(context, CTX_16_the_first_cause_stays) {
   const error c1 = user_error("c1"), c2 = user_error("c2");
   {
@@ -313,175 +269,6 @@ TEST(context, CTX_16_the_first_cause_stays) {
     x.child.cancel(c2);
     expect_end(x.child, errc::canceled, "canceled");
   }
-}
-
-TEST(context, CTX_16_the_first_cause_stays_with_deadlines) {
-  const error c1 = user_error("c1"), t = user_error("t");
-  expect_end(with_timeout(background(), 0s), errc::deadline_exceeded, "deadline exceeded");
-  expect_end(with_timeout(background(), 0s, t), errc::deadline_exceeded, "t");
-  {
-    tree x(1s, t);
-    x.child.cancel();
-    expect_end(x.child, errc::canceled, "canceled");
-  }
-  {
-    tree x(0s, t);
-    x.parent.cancel(c1);
-    expect_end(x.child, errc::deadline_exceeded, "t");
-  }
-  {
-    tree x(1s, t);
-    x.parent.cancel(c1);
-    expect_end(x.child, errc::canceled, "c1");
-  }
-}
-
-TEST(context, CTX_18_a_deadline_and_a_cancel_each_have_their_cause) {
-  tree late(1s, user_error("late"));
-  auto below = with_cancel(late.child);
-  late.clock.advance(1s);
-  expect_end(late.child, errc::deadline_exceeded, "late");
-  expect_end(below, errc::deadline_exceeded, "late");
-  tree canceled(1s, user_error("late"));
-  canceled.child.cancel(user_error("enough"));
-  canceled.clock.advance(1s);
-  expect_end(canceled.child, errc::canceled, "enough");
-}
-
-TEST(context, CTX_19_the_earliest_deadline_counts) {
-  test_clock clock;
-  const auto root = context::root(clock);
-  const auto start = clock.now();
-  auto parent = with_timeout(root, 10s);
-  EXPECT_EQ(clock.armed(), 1u);
-  auto later = with_timeout(parent, 20s, user_error("never used"));
-  auto equal = with_timeout(parent, 10s);
-  EXPECT_EQ(later.deadline(), start + 10s);
-  EXPECT_EQ(clock.armed(), 1u);  // the parent's serves them
-  auto sooner = with_value<first_key>(with_timeout(parent, 5s), 1);
-  EXPECT_EQ(sooner.deadline(), start + 5s);
-  clock.advance(10s);
-  expect_end(later, errc::deadline_exceeded, "deadline exceeded");
-  EXPECT_TRUE(equal.is_done());
-}
-
-TEST(context, CTX_20_a_deadline_that_has_passed_ends_it_at_once) {
-  test_clock clock;
-  const auto root = context::root(clock);
-  auto now = with_deadline(root, clock.now());
-  auto past = with_timeout(root, -1s);
-  for (auto* ctx : {&now, &past}) {
-    EXPECT_EQ(ctx->status(), errc::deadline_exceeded);
-    EXPECT_FALSE(ctx->cancel(user_error("too late")));
-    EXPECT_EQ(ctx->cause(), errc::deadline_exceeded);
-  }
-  EXPECT_EQ(clock.armed(), 0u);
-}
-
-TEST(context, CTX_21_cancel_disarms_the_timer) {
-  test_clock clock;
-  auto parent = with_cancel(context::root(clock));
-  {
-    auto child = with_timeout(parent, 1s);
-    auto other = with_timeout(parent, 1s);
-    auto dropped = with_timeout(parent, 1s);
-    dropped.release();
-    EXPECT_EQ(clock.armed(), 3u);
-    child.cancel();
-    EXPECT_EQ(clock.armed(), 2u);
-    EXPECT_EQ(child.status(), errc::canceled);
-    parent.cancel();
-    EXPECT_EQ(clock.armed(), 0u);
-  }
-  {
-    auto dropped = with_timeout(context::root(clock), 1s);
-    dropped.release();
-  }
-  EXPECT_EQ(clock.armed(), 0u);  // nobody is left to tell
-  clock.advance(2s);
-}
-
-TEST(context, CTX_23_the_timeout_counts_from_construction_and_saturates) {
-  test_clock clock;
-  const auto root = context::root(clock);
-  auto ctx = with_timeout(root, 3s);
-  clock.advance(2999ms);
-  EXPECT_FALSE(ctx.is_done());
-  clock.advance(1ms);
-  EXPECT_EQ(ctx.status(), errc::deadline_exceeded);
-
-  auto endless = with_timeout(root, duration::max());
-  EXPECT_EQ(endless.deadline(), forever);
-  EXPECT_FALSE(endless.is_done());
-  EXPECT_EQ(clock.armed(), 0u);
-  EXPECT_TRUE(with_timeout(root, duration::min()).is_done());
-}
-
-TEST(context, CTX_24_the_deadline_stays_the_same_after_the_end) {
-  test_clock clock;
-  const auto when = clock.now() + 1s;
-  auto ctx = with_deadline(context::root(clock), when);
-  clock.advance(5s);
-  EXPECT_TRUE(ctx.is_done());
-  EXPECT_EQ(ctx.deadline(), when);
-}
-
-TEST(context, CTX_25_the_nearest_binding_of_a_key_type_wins) {
-  const auto outer = with_value<name_key>(with_value<first_key>(background(), 1), "a");
-  const auto inner = with_value<name_key>(outer, "");
-  EXPECT_EQ(*inner.value<first_key>(), 1);
-  EXPECT_EQ(inner.value<second_key>(), nullptr);  // same type of value, another key
-  EXPECT_EQ(*outer.value<name_key>(), "a");
-  EXPECT_EQ(*inner.value<name_key>(), "");
-}
-
-TEST(context, CTX_26_values_survive_deriving_and_live_as_long_as_the_last_handle) {
-  auto shared = std::make_shared<int>(7);
-  struct shared_key : context_key<std::shared_ptr<int>> {};
-  {
-    context last = background();
-    {
-      const auto bound = with_value<shared_key>(background(), shared);
-      auto canceled = with_cancel(bound);
-      auto late = with_timeout(canceled, 1h);
-      last = without_cancel(late);
-    }
-    EXPECT_EQ(*last.value<shared_key>(), shared);
-    EXPECT_EQ(shared.use_count(), 2);
-  }
-  EXPECT_EQ(shared.use_count(), 1);
-}
-
-TEST(context, CTX_27_lookup_skips_contexts_without_bindings) {
-  context ctx = with_value<first_key>(background(), 1);
-  std::vector<scoped_context> chain;
-  for (int i = 0; i < 10000; ++i) ctx = chain.emplace_back(with_cancel(ctx));
-  EXPECT_EQ(*ctx.value<first_key>(), 1);
-  EXPECT_EQ(ctx.node().bindings->outer, nullptr);
-}
-
-TEST(context, CTX_28_without_cancel_keeps_the_values_and_nothing_else) {
-  test_clock clock;
-  auto parent = with_timeout(with_value<first_key>(context::root(clock), 1), 1s);
-  parent.cancel(user_error("enough"));
-  const auto ctx = without_cancel(parent);
-  EXPECT_EQ(ctx.status(), errc::ok);
-  EXPECT_EQ(ctx.cause(), errc::ok);
-  EXPECT_EQ(ctx.deadline(), forever);
-  EXPECT_FALSE(ctx.can_end());
-  EXPECT_EQ(*ctx.value<first_key>(), 1);
-  EXPECT_EQ(&ctx.time(), &clock);
-  EXPECT_EQ(without_cancel(with_cancel(background())), background());
-}
-
-TEST(context, CTX_29_cleanup_gets_a_deadline_of_its_own) {
-  test_clock clock;
-  auto parent = with_cancel(context::root(clock));
-  parent.cancel();
-  const auto cleanup = with_timeout(without_cancel(parent), 1s);
-  EXPECT_FALSE(cleanup.is_done());
-  clock.advance(1s);
-  EXPECT_EQ(cleanup.status(), errc::deadline_exceeded);
 }
 
 TEST(context, CTX_43_one_allocation_each_and_none_to_copy_or_wait) {

@@ -23,16 +23,20 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <utility>
 
 #include "pinion/platform/cache_line.hpp"
 #include "pinion/platform/os.hpp"
+#include "pinion/platform/std_stop_token.hpp"
+#include "pinion/sync/executor.hpp"
 #include "pinion/sync/operation.hpp"
 #include "pinion/sync/result.hpp"
 
 namespace pinion {
 
+class callback_registration;
 class scoped_context;
 class time_source;
 
@@ -71,8 +75,8 @@ struct context_node {
   time_source* time = nullptr;                // null: the system's
   destroyer destroy = nullptr;
 
+  context_node* also = nullptr;  // kept alive, too
   // Whoever copies a handle writes this: at least a line away from what all read.
-  std::uint64_t gap = 0;
   os::atomic<std::uint32_t> references{1};
 
   void retain() noexcept {
@@ -107,6 +111,10 @@ class context {
   /// Never done; the deadlines below it are kept by `time`, which must outlive them.
   static context root(time_source& time);
 
+  /// Canceled as soon as the token is stopped; never, if nobody can stop it.
+  /// @cost      one allocation, and that of a std::stop_callback. @errors throws std::bad_alloc
+  static context from(std::stop_token token);
+
   context(const context& other) noexcept : node_(other.node_) { node_->retain(); }
   context(context&& other) noexcept : node_(std::exchange(other.node_, &detail::background_node)) {}
   context(scoped_context&&) = delete;  // would be canceled at once: keep the scoped_context
@@ -137,6 +145,20 @@ class context {
   /// Completes, with success, when the context is done; cause() says why.
   op<> done() const&;
   op<> done() const&& = delete;  // must outlive the wait
+
+  /// Posts f to `where`, once, after the context is done; never runs it in here. An exception
+  /// goes to the error hook of `where`; so does not_started, if that takes no more work. The
+  /// callback keeps the context alive until it has run or is removed.
+  /// @cost      one allocation, and that of f; no thread. @errors throws std::bad_alloc
+  /// @lifetime  `where` outlives the callback
+  callback_registration on_done(executor_ref where, std::function<void()> f) const;
+
+  /// Stopped no later than the cancel() that ended this context returns. What is registered there
+  /// runs as the standard says: in that cancel(), or in the thread that keeps the deadline.
+  /// @cost      allocates on the first call; who never asks pays nothing
+  /// @errors    throws std::bad_alloc
+  /// @lifetime  never stopped when the last handle to the context goes before its end
+  std::stop_token stop_token() const;
 
   /// The nearest binding of Key, or null.
   /// @cost      O(bindings), whatever the depth
@@ -181,6 +203,7 @@ class [[nodiscard]] scoped_context : public context {
 
  private:
   friend scoped_context with_deadline(const context& parent, time_point when, error cause);
+  friend scoped_context with_either(const context& first, const context& second);
   explicit scoped_context(detail::context_node& made) noexcept : context(made) {}
 
   bool cancels_ = true;
@@ -196,6 +219,11 @@ scoped_context with_timeout(const context& parent, duration timeout,
                             error cause = errc::deadline_exceeded);
 scoped_context with_deadline(const context& parent, time_point when,
                              error cause = errc::deadline_exceeded);
+
+/// Done when either is, as that one was. Values of the first hide those of the second; so does
+/// its clock, by which the earlier of their deadlines is meant.
+/// @cost      up to three allocations. @errors throws std::bad_alloc
+scoped_context with_either(const context& first, const context& second);
 
 /// Keeps the values and the clock, never done: for cleanup. Give it a timeout of its own.
 context without_cancel(const context& parent);

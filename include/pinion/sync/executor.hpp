@@ -17,12 +17,15 @@
 
 namespace pinion {
 
+class error;
 class time_source;
 
-/// Intrusive piece of work; the poster keeps it alive until it ran.
+/// Intrusive piece of work; the poster keeps it alive until it ran or was dropped.
 struct work_item {
   void (*run)(work_item&) noexcept = nullptr;
   work_item* next = nullptr;
+  /// Instead of run, when an executor gives up what it has accepted. Null: it is run all the same.
+  void (*drop)(work_item&) noexcept = nullptr;
 };
 
 class executor {
@@ -39,6 +42,9 @@ class executor {
   /// @threads   a thread whose this_executor() it is
   virtual void begin_blocking() noexcept {}
   virtual void end_blocking() noexcept {}
+
+  /// Hears of an error that nobody fetches. `where` lives on.
+  virtual void unobserved(const error&, const char* where) noexcept;
 
   /// The clock and the timers of what runs here.
   virtual time_source& time() noexcept = 0;

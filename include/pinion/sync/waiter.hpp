@@ -55,6 +55,15 @@ class linked_list {
     last_ = &node;
   }
 
+  /// Appends all that the other has.
+  void push_all(linked_list& other) noexcept {
+    if (other.empty()) return;
+    other.first_->previous = last_;
+    (last_ != nullptr ? last_->next : first_) = other.first_;
+    last_ = other.last_;
+    other.first_ = other.last_ = nullptr;
+  }
+
   /// Does nothing if the node is in no list.
   void remove(Node& node) noexcept {
     if (!contains(node)) return;
