@@ -32,6 +32,7 @@
 #include "pinion/sync/operation.hpp"
 #include "pinion/sync/result.hpp"
 #include "pinion/sync/stop_token.hpp"
+#include "pinion/sync/ticker.hpp"
 #include "pinion/sync/time_source.hpp"
 #include "pinion/sync/timer.hpp"
 #include "pinion/sync/waiter.hpp"

@@ -2,7 +2,7 @@
 // Waiting for time: sleep, and a clock that tests turn by hand.
 //
 // There is no timer object: a sleep that is not waited for to its end leaves nothing behind. To
-// run something later without waiting, see post_options::after.
+// wait again and again, see ticker; to run something later without waiting, post_options::after.
 #pragma once
 
 #include <cstddef>
