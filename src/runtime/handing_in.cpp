@@ -238,7 +238,8 @@ void scheduler_core::run_here(client& c, task_node& node) noexcept {
   const late_hand here(late_hands);
   c.go_out();  // the callable may take its time: close() does not wait for it
   // As on a worker: its errors and its root context are this scheduler's.
-  const detail::current_thread before = std::exchange(detail::current, {this, &memory, nullptr});
+  const detail::current_thread before =
+      std::exchange(detail::current, {this, &memory, nullptr, &node});
   const auto done = node.act(node, task_node::action::run);
   detail::current = before;
   if (done.give_back) c.give(&node, size_class);
@@ -388,6 +389,9 @@ task_memory& gate::memory(scheduler_core& core) noexcept {
 }
 void gate::give_back(task_memory& memory, void* node, std::uint8_t size_class) noexcept {
   memory.give_back(node, size_class);
+}
+bool gate::is_run_here(const task_node& node) noexcept {
+  return current.task == &node;
 }
 error_hook gate::hook(const scheduler_core& core) noexcept {
   return core.options.on_unobserved_error;

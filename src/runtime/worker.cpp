@@ -53,6 +53,7 @@ void worker::execute(work_word w) noexcept {
   const std::uint8_t size_class = node.size_class;
   // relaxed: for reports, which may be a moment late.
   thread_.running.store(node.name != nullptr ? node.name : "unnamed", std::memory_order_relaxed);
+  current.task = &node;
   // relaxed: a task that starts just before the stop is one that started before it.
   const bool drop = (core_.life(std::memory_order_relaxed) & task_memory::stopping) != 0;
   const auto done = node.act(node, drop ? task_node::action::drop : task_node::action::run);

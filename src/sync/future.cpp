@@ -56,6 +56,11 @@ bool future_base::try_complete() noexcept {
   return (seen & future_state_base::ready_bit) != 0;
 }
 
+bool future_base::waits_for_itself() const noexcept {
+  const auto is_run_here = state_->actions_->is_run_here;
+  return is_run_here != nullptr && is_run_here(*state_);
+}
+
 void future_base::hurry(bool may_run) noexcept {
   const auto try_run = state_->actions_->try_run;
   if (may_run && try_run != nullptr && try_run(*state_)) return;

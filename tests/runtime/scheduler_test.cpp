@@ -5,12 +5,14 @@
 #include <atomic>
 #include <latch>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "tests/support/schedulers.hpp"
+#include "tests/support/waiting.hpp"
 #include <gtest/gtest.h>
 #include <pthread.h>
 
@@ -20,6 +22,7 @@ namespace {
 using test::counting_errors;
 using test::errors_seen;
 using test::last_error;
+using test::until;
 using test::with_workers;
 
 // Each test of what a pool does runs with one worker, with two, and with more than there are
@@ -164,6 +167,24 @@ TEST(scheduler, waiting_for_a_future_inside_a_task_lends_the_seat) {
   scheduler sched(with_workers(1));
   auto outer = sched.submit([&] { return sched.submit([] { return 5; }).wait().value() + 1; });
   EXPECT_EQ(outer.wait().value(), 6);
+}
+
+// Without the look at who runs it, the job waits for ever.
+TEST(scheduler, a_job_that_waits_for_its_own_future_is_told) {
+  scheduler sched(with_workers(1));
+  std::optional<pinion::future<int>> own;
+  std::atomic<bool> there{false};
+  std::atomic<int> seen{0};
+  own.emplace(sched.submit([&] {
+    until([&] { return there.load(); });
+    // Also after another wait, for which the seat was lent.
+    seen = sched.submit([] { return 5; }).wait().value();
+    return own->wait().error() == errc::would_deadlock ? 1 : 2;
+  }));
+  there = true;
+  until([&] { return own->ready(); });
+  EXPECT_EQ(own->wait().value(), 1);
+  EXPECT_EQ(seen.load(), 5);
 }
 
 // Finds: a close() that does not wait for who is inside (accepted and ran differ).

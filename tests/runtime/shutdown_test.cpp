@@ -19,6 +19,7 @@
 #include <gtest/gtest.h>
 
 #include "pinion/runtime/scheduler.hpp"
+#include "pinion/sync/context_callback.hpp"
 
 namespace pinion {
 namespace {
@@ -42,6 +43,46 @@ TEST(shutdown, POOL_7_futures_of_what_is_given_up_say_not_started) {
   ASSERT_TRUE(sched.stop().wait());
   EXPECT_TRUE(first.wait().value());
   EXPECT_EQ(second.wait().error(), errc::not_started);
+}
+
+// What a context has posted, and a stop gives up before it began, is not run by whoever stops.
+// Without drop() in the item it would be lost, and whoever removes it would wait for ever.
+TEST(shutdown, CTX_45_a_callback_that_a_stop_gives_up_is_told_once) {
+  scheduler_options o = counting_errors(1);
+  o.spares = 0;
+  scheduler sched(o);
+  std::latch entered(1);
+  sched.post([&](const context& ctx) {
+    entered.count_down();
+    static_cast<void>(ctx.done().wait());
+  });
+  entered.wait();
+  auto ctx = with_cancel(context::background());
+  int ran = 0;
+  auto made = ctx.on_done(sched, [&] { ++ran; });
+  auto late = ctx.on_done(sched, [&] { ++ran; });
+  ctx.cancel();  // posts both behind the task that blocks
+  EXPECT_TRUE(late.try_remove());
+  ASSERT_TRUE(sched.stop().wait());
+  EXPECT_TRUE(made.remove().wait());
+  EXPECT_EQ(ran, 0);
+  EXPECT_EQ(errors_seen.load(), 1);
+  auto refused = ctx.on_done(sched, [&] { ++ran; });
+  EXPECT_EQ(errors_seen.load(), 2);
+  EXPECT_EQ(ran, 0);
+}
+
+TEST(shutdown, CTX_30_a_callback_runs_on_a_worker_and_does_not_hold_up_a_drain) {
+  scheduler sched(counting_errors(1));
+  auto ctx = with_cancel(context::background());
+  auto other = with_cancel(context::background());
+  std::atomic<bool> on_worker{false};
+  auto made = ctx.on_done(sched, [&] { on_worker = sched.this_worker().has_value(); });
+  auto waits = other.on_done(sched, [] {});
+  ctx.cancel();
+  ASSERT_TRUE(sched.drain().wait());
+  EXPECT_TRUE(on_worker.load());
+  EXPECT_TRUE(waits.try_remove());
 }
 
 TEST(shutdown, POOL_3_after_close_work_is_refused_and_stays_with_the_caller) {

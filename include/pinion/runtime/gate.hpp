@@ -64,6 +64,8 @@ struct gate {
   /// scheduler is gone.
   static task_memory& memory(scheduler_core&) noexcept;
   static void give_back(task_memory&, void* node, std::uint8_t size_class) noexcept;
+  /// Does the calling thread run it?
+  static bool is_run_here(const task_node&) noexcept;
   static error_hook hook(const scheduler_core&) noexcept;
   /// Counts a node of a result, made by that lane.
   static void count_result(lane& maker) noexcept { lane::count(maker.results); }

@@ -81,8 +81,12 @@ class submitted_node final : public task_node, private future_state<job_result<F
     const error_hook tell = self.hook_ != nullptr ? self.hook_ : &print_unobserved_error;
     tell(e, self.name != nullptr ? self.name : "task");
   }
+  static bool is_run_here(future_state_base& base) noexcept {
+    return gate::is_run_here(static_cast<submitted_node&>(static_cast<state&>(base)));
+  }
   static constexpr future_actions actions{.dispose = &submitted_node::dispose,
-                                          .report = &submitted_node::report};
+                                          .report = &submitted_node::report,
+                                          .is_run_here = &submitted_node::is_run_here};
 
   task_memory& memory_;
   const error_hook hook_;  // the scheduler may be gone

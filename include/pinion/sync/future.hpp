@@ -49,6 +49,10 @@ struct future_actions {
 
   /// Asks the work to stop. True: it will never start, and the state is complete.
   bool (*cancel)(future_state_base&) noexcept = nullptr;
+
+  /// The calling thread is at this work, further down on its stack: to wait for it is to wait for
+  /// ever.
+  bool (*is_run_here)(future_state_base&) noexcept = nullptr;
 };
 
 /// The part of the shared state that does not depend on the type.
@@ -161,6 +165,8 @@ class future_base {
 
   /// Before a wait: runs the work if that is allowed and it has not started, else spins a moment.
   void hurry(bool may_run) noexcept;
+  /// @pre  not ready
+  bool waits_for_itself() const noexcept;
 
   void leave_taken() noexcept;  // the result has been moved out
   void leave_untaken(error_of) noexcept;
@@ -216,11 +222,15 @@ class [[nodiscard]] future : public operation_base<future<T>, T>, public detail:
   /// @order     sees what the work did
   /// @cost      nothing but a load when it is ready
   /// @errors    of the work; of the context, and then it may be waited for again; not_ready when
-  ///            the result was taken before
+  ///            the result was taken before; would_deadlock in the very job that it is the result
+  ///            of
   result<T> wait() {
     const context_link& own = this->own_context();
     if (own.ended()) return own.reason();
-    if (!ready()) hurry(own.bound() == nullptr || !own.bound()->can_end());
+    if (!ready()) {
+      if (waits_for_itself()) return errc::would_deadlock;
+      hurry(own.bound() == nullptr || !own.bound()->can_end());
+    }
     return ready() ? take() : operation_base<future<T>, T>::wait();
   }
 
