@@ -50,6 +50,8 @@ WORKS = {
         Work("post_cost", "what the submitter itself pays", "p99", shown=("p50", "p99"),
              floor="rmw_ns", floor_name="uncontended RMW"),
         Work("cancel_to_quiet", "stop request until all threads are joined", "p50", shown=("p50", "p99")),
+        Work("cancel_tree", "cancel a tree of ten thousand contexts", "p50", shown=("p50", "p99")),
+        Work("timer_arm_cancel", "arm a timer and cancel it", "items_per_second", "rate"),
         Work("host_slowdown", "a thread of the application, beside the pool", "slowdown", "factor"),
     )
 }

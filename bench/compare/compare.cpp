@@ -47,6 +47,8 @@ void add_all() {
   add_submit_wait();
   add_post_cost();
   add_cancel_to_quiet();
+  add_cancel_tree();
+  add_timer_arm_cancel();
   add_host_slowdown();
 #if defined(PINION_BENCH_TREESUM)
   add_treesum();

@@ -25,6 +25,7 @@ void add_spawn_inside();
 void add_fan_out_fan_in();
 void add_treesum();
 void add_treesum_program();
+void add_timer_arm_cancel();
 
 // Latency: how long one thing takes.
 void add_round_trip_hot();
@@ -32,6 +33,7 @@ void add_wake_parked();
 void add_submit_wait();
 void add_post_cost();
 void add_cancel_to_quiet();
+void add_cancel_tree();
 
 // What the rest of the program pays.
 void add_host_slowdown();

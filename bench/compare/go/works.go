@@ -25,6 +25,12 @@ func works(workers int) []work {
 		{name("wake_parked", "/unpinned"), wakeParked},
 		{name("submit_wait", "/unpinned"), submitWait},
 		{name("cancel_to_quiet", ""), func() measurement { return cancelToQuiet(workers) }},
+		{name("cancel_tree", ""), cancelTree},
+	}
+	for _, threads := range []int{1, 2} {
+		threads := threads
+		all = append(all, work{name("timer_arm_cancel", fmt.Sprintf("/threads:%d/unpinned", threads)),
+			func() measurement { return timerArmCancel(threads) }})
 	}
 	for _, producers := range []int{1, 2, 4} {
 		producers := producers
