@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tests/support/allocations.hpp"
+#include "tests/support/coroutines.hpp"
 #include "tests/support/waiting.hpp"
 #include <gtest/gtest.h>
 
@@ -26,8 +27,10 @@ using pinion::result;
 using pinion::wait_list;
 using pinion::with_cancel;
 using pinion::test::allocation_count;
+using pinion::test::detached;
 using pinion::test::either;
 using pinion::test::gate;
+using pinion::test::later;
 using pinion::test::mailbox;
 using pinion::test::until;
 using pinion::test::waiters_of;
@@ -246,6 +249,85 @@ TEST(operation, locks_are_taken_in_one_order_by_all) {
   std::thread other([&] { lock_often(down); });
   lock_often(up);
   other.join();
+}
+
+// A coroutine that waits once, and what came of it.
+template <class Op>
+detached await(Op operation, std::optional<result<typename Op::value_type>>& got) {
+  got = co_await operation;
+}
+
+TEST(operation, awaited_it_completes_at_once_when_it_can) {
+  later where;
+  const pinion::executor_scope here(where);
+  mailbox box;
+  box.give(7);
+  std::optional<result<int>> got;
+  await(box.take(), got);
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(got->value(), 7);
+  EXPECT_EQ(where.run(), 0u);
+}
+
+TEST(operation, XC_6_awaited_it_suspends_and_goes_on_where_its_executor_says) {
+  later where;
+  mailbox box;
+  std::optional<result<int>> got;
+  {
+    const pinion::executor_scope here(where);
+    await(box.take(), got);
+  }
+  EXPECT_FALSE(got.has_value());
+  box.give(7);
+  EXPECT_FALSE(got.has_value());
+  EXPECT_EQ(where.run(), 1u);
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(got->value(), 7);
+  EXPECT_EQ(waiters_of(box.waiting), 0u);
+}
+
+TEST(operation, XC_3_awaited_with_a_context_that_is_done_it_does_not_suspend) {
+  later where;
+  const pinion::executor_scope here(where);
+  auto ctx = with_cancel(context::background());
+  ctx.cancel();
+  mailbox box;
+  box.give(7);
+  std::optional<result<int>> got;
+  await(box.take(ctx), got);
+  ASSERT_TRUE(got.has_value());
+  EXPECT_EQ(got->error(), errc::canceled);
+  EXPECT_EQ(box.kept(), 1u);
+}
+
+TEST(operation, XC_4_awaited_it_is_resumed_by_a_cancel_and_has_taken_nothing) {
+  later where;
+  const pinion::executor_scope here(where);
+  auto ctx = with_cancel(context::background());
+  mailbox box;
+  std::optional<result<int>> got;
+  await(box.take(ctx), got);
+  ctx.cancel();
+  EXPECT_FALSE(got.has_value());
+  box.give(7);
+  EXPECT_EQ(where.run(), 1u);
+  EXPECT_EQ(got->error(), errc::canceled);
+  EXPECT_EQ(box.kept(), 1u);
+  EXPECT_EQ(waiters_of(box.waiting), 0u);
+}
+
+TEST(operation, XC_2_awaited_what_was_handed_over_beats_a_later_cancel) {
+  later where;
+  const pinion::executor_scope here(where);
+  auto ctx = with_cancel(context::background());
+  mailbox a, b;
+  std::optional<result<int>> got;
+  await(either(&ctx, a.take(), b.take()), got);
+  b.give(7);
+  ctx.cancel();
+  EXPECT_EQ(where.run(), 1u);
+  EXPECT_EQ(got->value(), 7);
+  EXPECT_EQ(waiters_of(a.waiting), 0u);
 }
 
 }  // namespace

@@ -6,12 +6,11 @@
 #include <mutex>
 #include <optional>
 #include <thread>
-#include <vector>
 
+#include "tests/support/coroutines.hpp"
 #include <gtest/gtest.h>
 
 #include "pinion/sync/executor.hpp"
-#include "pinion/sync/time_source.hpp"
 
 namespace {
 
@@ -20,6 +19,8 @@ using pinion::wait_link;
 using pinion::wait_list;
 using pinion::waiter;
 using pinion::wake_chain;
+using pinion::test::detached;
+using pinion::test::later;
 
 struct thread_waiter {
   parker thread;
@@ -57,31 +58,6 @@ TEST(waiter, XC_17_a_wake_after_the_commit_unparks) {
   EXPECT_EQ(outcome, 7);
   peer.join();
 }
-
-// Keeps what it was posted until told to run it.
-class later final : public pinion::executor {
- public:
-  bool post(pinion::work_item& item) noexcept override { return items_.push_back(&item), true; }
-  pinion::time_source& time() noexcept override { return pinion::system_time(); }
-  std::size_t run() {
-    auto items = std::move(items_);
-    for (auto* item : items) item->run(*item);
-    return items.size();
-  }
-
- private:
-  std::vector<pinion::work_item*> items_;
-};
-
-struct detached {
-  struct promise_type {
-    detached get_return_object() { return {}; }
-    std::suspend_never initial_suspend() noexcept { return {}; }
-    std::suspend_never final_suspend() noexcept { return {}; }
-    void return_void() {}
-    void unhandled_exception() { std::terminate(); }
-  };
-};
 
 // Suspends until the waiter that lives in its frame is woken.
 struct suspension {

@@ -2,9 +2,10 @@
 // Operations: everything that may wait.
 //
 // A verb that may wait (recv, send, acquire, sleep, join ...) only describes the wait. What it
-// returns is run by wait() on any thread, and yields result<value_type>:
+// returns is run in one of these ways, and each yields result<value_type>:
 //
-//     auto v = jobs.recv(ctx).wait();
+//     auto v = jobs.recv(ctx).wait();      on any thread
+//     auto v = co_await jobs.recv(ctx);    in a coroutine
 //
 // How one wait goes:
 //
@@ -27,8 +28,10 @@
 #pragma once
 
 #include <concepts>
+#include <coroutine>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <utility>
 #include <variant>
 
@@ -147,6 +150,29 @@ class context_link : public wait_link {
 /// @pre  somebody has claimed the waiter or will
 void sleep_until_woken(waiter&, parker&) noexcept;
 
+/// Bridges an operation to co_await. Lives in the coroutine's frame, with the waiter.
+template <class Op>
+class operation_awaiter {
+ public:
+  explicit operation_awaiter(Op& op) noexcept : op_(op) {}
+  operation_awaiter(const operation_awaiter&) = delete;
+  operation_awaiter& operator=(const operation_awaiter&) = delete;
+  ~operation_awaiter() {}  // who_ is trivial to destroy
+
+  bool await_ready() noexcept { return op_.own_context().ended(); }  // 1
+  bool await_suspend(std::coroutine_handle<> suspended) noexcept;    // 2 to 6
+  result<typename Op::value_type> await_resume();                    // 7 and 8
+
+ private:
+  enum class end : std::uint8_t { by_context, at_once, by_waker };
+
+  Op& op_;
+  end how_ = end::by_context;
+  union {
+    waiter who_;  // from await_suspend() on
+  };
+};
+
 /// Derive from it, provide the functions above, and `Op` can be run.
 /// May be moved while it is not being run. The context must outlive the run. As a case of a
 /// select, an operation whose own context ends wins, with that error.
@@ -160,6 +186,16 @@ class operation_base {
   /// @cost      no allocation; no system call unless it has to sleep
   result<T> wait();
 
+  /// @pre       the coroutine runs on a thread of an executor, which resumes it
+  /// @order     as wait()
+  /// @cost      no allocation
+  operation_awaiter<Op> operator co_await() & noexcept {
+    return operation_awaiter<Op>(static_cast<Op&>(*this));
+  }
+  operation_awaiter<Op> operator co_await() && noexcept {
+    return operation_awaiter<Op>(static_cast<Op&>(*this));
+  }
+
   // For those who run it. An operation made of others has its own: their contexts join, too.
   bool enlist_contexts(waiter& who) noexcept { return context_.enlist(who); }
   void withdraw_contexts() noexcept { context_.withdraw(); }
@@ -171,7 +207,10 @@ class operation_base {
   void bind(const context* bound) noexcept { context_ = context_link(bound); }
 
  private:
+  friend class operation_awaiter<Op>;
+
   bool begin(Op& self, waiter& who) noexcept;
+  result<T> finish(Op& self, waiter& who);
 
   context_link context_;
 };
@@ -241,13 +280,36 @@ result<T> operation_base<Op, T>::wait() {
   waiter who(thread);
   if (!begin(self, who)) return self.take();                      // 2 to 4
   if (self.enlist_contexts(who)) sleep_until_woken(who, thread);  // 5, 6
-  self.withdraw_contexts();                                       // 7
+  return finish(self, who);                                       // 7, 8
+}
+
+template <class Op, class T>
+result<T> operation_base<Op, T>::finish(Op& self, waiter& who) {
+  self.withdraw_contexts();  // 7
   lock_set locks;
   locks.lock(self);
   self.withdraw();
   locks.unlock(self);
   if (who.winner() == &context_) return context_.reason();  // 8
   return self.take();
+}
+
+// Never inlined: after the commit another thread may run the coroutine to its end, so nothing of
+// this function may be in the frame, where Clang before 19 puts what it has inlined.
+template <class Op>
+[[gnu::noinline]] bool operation_awaiter<Op>::await_suspend(
+    std::coroutine_handle<> suspended) noexcept {
+  waiter& who = *std::construct_at(&who_, suspended, this_executor());
+  how_ = end::at_once;
+  if (!op_.begin(op_, who)) return false;
+  how_ = end::by_waker;
+  return op_.enlist_contexts(who) && who.commit();
+}
+
+template <class Op>
+result<typename Op::value_type> operation_awaiter<Op>::await_resume() {
+  if (how_ == end::by_context) return op_.own_context().reason();
+  return how_ == end::at_once ? op_.take() : op_.finish(op_, who_);
 }
 
 }  // namespace pinion
