@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "pinion/sync/waiter.hpp"
 
+#include <utility>
+
 namespace pinion {
 
 void waiter::resume(work_item& item) noexcept {
@@ -18,6 +20,10 @@ void waiter::rouse() noexcept {
 }
 
 void wake_chain::wake_all() noexcept {
+  while (work_ != nullptr) {
+    late_work& work = *std::exchange(work_, work_->next);
+    work.run(work, *this);
+  }
   work_item* item = first_;
   first_ = nullptr;
   end_ = &first_;

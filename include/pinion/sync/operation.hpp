@@ -98,12 +98,15 @@ class lock_set {
 ///   enlist(w)       Joins the queue. Follows a try_complete() that was false.
 ///   withdraw()      Leaves the queue and lets those behind it have what it blocked. Always
 ///                   follows enlist(); if it had not won, the operation may be run again.
+/// What enlist() and withdraw() must not do under the locks, such as waking those who now have
+/// what they wanted, they add to left_over() of the waiter.
 ///
 ///   owns(link)      Is this one of my links? Tells a select which case won.
 ///   take()          The outcome. Once, after try_complete() was true or an own link won.
 ///
-/// A verb may also finish without the lock, by one word that says whether anybody waits: an
-/// object with a waiter never takes that road, so nobody is overtaken.
+/// An operation may also have try_now(), called with no lock held: finishes as try_complete()
+/// does, by one word that says whether anybody waits. An object with a waiter never takes that
+/// road, so nobody is overtaken.
 template <class Op>
 concept operation = std::move_constructible<Op> &&
     requires(Op& op, const Op& constant, waiter& w, lock_set& locks, const wait_link& link) {
@@ -157,11 +160,15 @@ class operation_awaiter {
   explicit operation_awaiter(Op& op) noexcept : op_(op) {}
   operation_awaiter(const operation_awaiter&) = delete;
   operation_awaiter& operator=(const operation_awaiter&) = delete;
-  ~operation_awaiter() {}  // who_ is trivial to destroy
+  ~operation_awaiter() {}  // who_ holds nothing: what it left over is done
 
-  bool await_ready() noexcept { return op_.own_context().ended(); }  // 1
-  bool await_suspend(std::coroutine_handle<> suspended) noexcept;    // 2 to 6
-  result<typename Op::value_type> await_resume();                    // 7 and 8
+  bool await_ready() noexcept {  // 1, and 3 without the lock
+    if (op_.own_context().ended()) return true;
+    how_ = end::at_once;
+    return op_.finish_now(op_);
+  }
+  bool await_suspend(std::coroutine_handle<> suspended) noexcept;  // 2 to 6
+  result<typename Op::value_type> await_resume();                  // 7 and 8
 
  private:
   enum class end : std::uint8_t { by_context, at_once, by_waker };
@@ -209,6 +216,7 @@ class operation_base {
  private:
   friend class operation_awaiter<Op>;
 
+  static bool finish_now(Op& self) noexcept;
   bool begin(Op& self, waiter& who) noexcept;
   result<T> finish(Op& self, waiter& who);
 
@@ -227,6 +235,7 @@ class [[nodiscard]] op : public operation_base<op<T, Payload>, T>, private wait_
     void (*enlist)(op&, waiter&) noexcept;
     void (*withdraw)(op&) noexcept;
     result<T> (*take)(op&);
+    bool (*try_now)(op&) noexcept = nullptr;  // optional
   };
 
   op(const verb& how, void* object, const context* bound, Payload carried = {}) noexcept
@@ -248,6 +257,7 @@ class [[nodiscard]] op : public operation_base<op<T, Payload>, T>, private wait_
   static op& of(wait_link& link) noexcept { return static_cast<op&>(link); }  // whose it is
 
   void collect(lock_set& locks) noexcept { locks.add(how_->list(*this)); }
+  bool try_now() noexcept { return how_->try_now != nullptr && how_->try_now(*this); }
   bool try_complete() noexcept { return how_->try_complete(*this); }
   void enlist(waiter& who) noexcept { how_->enlist(*this, who); }
   void withdraw() noexcept { how_->withdraw(*this); }
@@ -261,6 +271,16 @@ class [[nodiscard]] op : public operation_base<op<T, Payload>, T>, private wait_
   [[no_unique_address]] Payload payload_;
 };
 
+// Step 3 without the lock, where the operation has a way to do that.
+template <class Op, class T>
+bool operation_base<Op, T>::finish_now(Op& self) noexcept {
+  if constexpr (requires { self.try_now(); }) {
+    return self.try_now();
+  } else {
+    return false;
+  }
+}
+
 // Steps 2 to 4. False: completed at once.
 template <class Op, class T>
 bool operation_base<Op, T>::begin(Op& self, waiter& who) noexcept {
@@ -269,20 +289,11 @@ bool operation_base<Op, T>::begin(Op& self, waiter& who) noexcept {
   const bool waits = !self.try_complete();
   if (waits) self.enlist(who);
   locks.unlock(self);
+  who.finish_left_over();
   return waits;
 }
 
-template <class Op, class T>
-result<T> operation_base<Op, T>::wait() {
-  if (context_.ended()) return context_.reason();  // 1
-  Op& self = static_cast<Op&>(*this);
-  parker thread;
-  waiter who(thread);
-  if (!begin(self, who)) return self.take();                      // 2 to 4
-  if (self.enlist_contexts(who)) sleep_until_woken(who, thread);  // 5, 6
-  return finish(self, who);                                       // 7, 8
-}
-
+// Steps 7 and 8.
 template <class Op, class T>
 result<T> operation_base<Op, T>::finish(Op& self, waiter& who) {
   self.withdraw_contexts();  // 7
@@ -290,8 +301,21 @@ result<T> operation_base<Op, T>::finish(Op& self, waiter& who) {
   locks.lock(self);
   self.withdraw();
   locks.unlock(self);
+  who.finish_left_over();
   if (who.winner() == &context_) return context_.reason();  // 8
   return self.take();
+}
+
+template <class Op, class T>
+result<T> operation_base<Op, T>::wait() {
+  if (context_.ended()) return context_.reason();  // 1
+  Op& self = static_cast<Op&>(*this);
+  if (finish_now(self)) return self.take();
+  parker thread;
+  waiter who(thread);
+  if (!begin(self, who)) return self.take();                      // 2 to 4
+  if (self.enlist_contexts(who)) sleep_until_woken(who, thread);  // 5, 6
+  return finish(self, who);                                       // 7, 8
 }
 
 // Never inlined: after the commit another thread may run the coroutine to its end, so nothing of
@@ -300,7 +324,6 @@ template <class Op>
 [[gnu::noinline]] bool operation_awaiter<Op>::await_suspend(
     std::coroutine_handle<> suspended) noexcept {
   waiter& who = *std::construct_at(&who_, suspended, this_executor());
-  how_ = end::at_once;
   if (!op_.begin(op_, who)) return false;
   how_ = end::by_waker;
   return op_.enlist_contexts(who) && who.commit();

@@ -35,6 +35,7 @@
 namespace pinion {
 
 class waiter;
+class wake_chain;
 
 /// A queue whose elements have `previous` and `next` themselves. No allocation; O(1) throughout.
 /// @threads   one at a time
@@ -82,6 +83,39 @@ struct wait_link {
   waiter* owner = nullptr;
   wait_link* previous = nullptr;
   wait_link* next = nullptr;
+};
+
+/// What somebody has to do for an object once its lock is released: set a timer, say.
+struct late_work {
+  void (*run)(late_work&, wake_chain&) noexcept = nullptr;
+  late_work* next = nullptr;
+};
+
+/// What is left for after the unlock: first late work, then the wakes of the waiters that were
+/// claimed. No allocation: the links are theirs.
+class wake_chain {
+ public:
+  wake_chain() noexcept = default;
+  wake_chain(const wake_chain&) = delete;
+  wake_chain& operator=(const wake_chain&) = delete;
+  ~wake_chain() {
+    if (!empty()) wake_all();
+  }
+
+  bool empty() const noexcept { return first_ == nullptr && work_ == nullptr; }
+  void add(waiter& claimed) noexcept;
+  void add(late_work& work) noexcept {  // @pre it is in no chain
+    work.next = work_;
+    work_ = &work;
+  }
+
+  /// In the order they were added. Any of them, and what it waited for, may be gone afterwards.
+  void wake_all() noexcept;
+
+ private:
+  work_item* first_ = nullptr;
+  work_item** end_ = &first_;
+  late_work* work_ = nullptr;
 };
 
 /// One wait in progress: the claim word, and how to wake whoever waits.
@@ -133,6 +167,13 @@ class waiter : private work_item {
     if (state_.exchange(state::woken, std::memory_order_acq_rel) == state::committed) rouse();
   }
 
+  /// For enlist() and withdraw(): what they leave for after the unlock. The wait does it then.
+  /// @threads   who waits
+  wake_chain& left_over() noexcept { return left_over_; }
+  void finish_left_over() noexcept {
+    if (!left_over_.empty()) left_over_.wake_all();
+  }
+
  private:
   friend class wake_chain;
   enum class state : std::uint32_t { open, committed, woken };
@@ -142,35 +183,18 @@ class waiter : private work_item {
 
   os::atomic<wait_link*> claim_{nullptr};
   os::atomic<state> state_{state::open};
+  wake_chain left_over_;
   // Constant; who is to be woken: a thread, or (parker_ == null) a coroutine.
   parker* const parker_ = nullptr;
   executor* const executor_ = nullptr;
   const std::coroutine_handle<> suspended_{};
 };
 
-/// Waiters that were claimed under a lock, kept until it is released. No allocation: the links
-/// are theirs.
-class wake_chain {
- public:
-  wake_chain() noexcept = default;
-  wake_chain(const wake_chain&) = delete;
-  wake_chain& operator=(const wake_chain&) = delete;
-  ~wake_chain() { wake_all(); }
-
-  bool empty() const noexcept { return first_ == nullptr; }
-  void add(waiter& claimed) noexcept {
-    work_item& item = claimed;
-    *end_ = &item;
-    end_ = &item.next;
-  }
-
-  /// In the order they were added. Any of them, and what it waited for, may be gone afterwards.
-  void wake_all() noexcept;
-
- private:
-  work_item* first_ = nullptr;
-  work_item** end_ = &first_;
-};
+inline void wake_chain::add(waiter& claimed) noexcept {
+  work_item& item = claimed;
+  *end_ = &item;
+  end_ = &item.next;
+}
 
 /// The queue of an object and the short lock around it: first come, first served, whoever waits.
 ///
