@@ -82,6 +82,8 @@ namespace {
 
 /// An item on its way to a worker. Given up, it hears of it.
 struct item_node final : detail::task_node {
+  using callable = work_item*;  // as seen by those who make nodes
+
   explicit item_node(work_item& carried) noexcept : item(carried) {
     act = run_or_drop;
     size_class = detail::lane::class_of(sizeof(item_node));
