@@ -25,6 +25,7 @@
 #include "pinion/runtime/shutdown.hpp"
 #include "pinion/runtime/signal.hpp"
 #include "pinion/runtime/stats.hpp"
+#include "pinion/sync/channel.hpp"
 #include "pinion/sync/context.hpp"
 #include "pinion/sync/context_callback.hpp"
 #include "pinion/sync/event_count.hpp"
