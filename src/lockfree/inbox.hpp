@@ -60,6 +60,13 @@ class inbox {
     return head_ == &stub_ && tail_.load(std::memory_order_seq_cst) == &stub_;
   }
 
+  /// The same, for anybody, about a consumer that sleeps: it has found the stub at both ends.
+  /// @threads   any
+  bool looks_empty() const noexcept {
+    // seq_cst: against the pusher's RMW on the tail and its look at the flag after that.
+    return tail_.load(std::memory_order_seq_cst) == &stub_;
+  }
+
  private:
   static Node* next_of(Node* node) noexcept {
     // acquire: sees the node that is linked; pairs with the release in link().

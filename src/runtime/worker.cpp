@@ -286,6 +286,15 @@ bool worker::work_stands_still(seat& s) noexcept {
   return found || (!polled && core_.outside.has_work());
 }
 
+// By a sentinel: work for one worker alone that came without a wake-up. Nobody else can do it.
+void worker::wake_who_has_mail(seat& s) noexcept {
+  for (const auto& other : core_.seats) {
+    if (other->idle == s.idle && other.get() != &s && !other->inbox.looks_empty()) {
+      core_.wake_seat(*other);
+    }
+  }
+}
+
 // --- Idling.
 
 // Returns work that was handed over, or 0 with `searching` set when there is something to look
@@ -357,13 +366,16 @@ bool worker::sleep_on_cell(seat& s) noexcept {
     const auto seen = set.look();
     if (seen.is_brisk()) looks = 0;
     if (sentinel && looks == unwoken_looks_max) core_.forget_unwoken();
-    // relaxed: whoever sets it first wakes a worker, which then comes by here.
-    const bool unwoken = core_.unwoken_posts.load(std::memory_order_relaxed);
+    // seq_cst: whoever sees it set leaves its work to this look; against the clearing by another
+    // sentinel. Whoever sets it first wakes a worker, which then comes by here.
+    const bool unwoken = core_.unwoken_posts.load(std::memory_order_seq_cst);
     const bool wanted = unwoken || looks < sentinel_looks_max;
     if (wanted && !sentinel && seen.sentinels() == 0) {
       set.add_sentinel();
       sentinel = true;
-    } else if (!wanted && sentinel) {
+    }
+    if (sentinel) wake_who_has_mail(s);
+    if (!wanted && sentinel) {
       set.remove_sentinel();
       sentinel = false;
     }

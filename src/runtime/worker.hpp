@@ -81,6 +81,7 @@ class worker {
   bool has_spilled() const noexcept;
   void let_others_finish(seat&) noexcept;
   bool work_stands_still(seat&) noexcept;
+  void wake_who_has_mail(seat&) noexcept;
 
   void execute(work_word) noexcept;
   bool wait_for_seat() noexcept;

@@ -377,6 +377,18 @@ TEST(scheduler, work_without_a_wake_up_is_found_while_one_worker_is_busy) {
   }
 }
 
+// Finds: a sentinel that looks at its own inbox only; then the second round hangs.
+TEST(scheduler, work_for_one_worker_without_a_wake_up_is_found_while_all_sleep) {
+  scheduler_options o = with_workers(3);
+  o.idle = idle_policy::park();
+  scheduler sched(o);
+  for (std::size_t i = 0; i < 30; ++i) {
+    std::latch ran(1);
+    sched.post_to(i % 3, [&] { ran.count_down(); }, {.wake = false});
+    ran.wait();
+  }
+}
+
 TEST(scheduler, hooks_run_in_each_thread) {
   std::atomic<int> started{0}, exited{0};
   scheduler_options o = with_workers(3);
