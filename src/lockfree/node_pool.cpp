@@ -115,6 +115,23 @@ std::byte* node_pool::make_slab(std::size_t bytes) {
   return static_cast<std::byte*>(memory);
 }
 
+// Into the magazine on top, which is the one that the last such block went into, or into an empty
+// one. Without memory for that the block is forgotten, as in node_cache::give.
+void node_pool::give(void* block) noexcept {
+  magazine* m = pop(full_);
+  if (m != nullptr && m->count == magazine_capacity) push(full_, std::exchange(m, nullptr));
+  if (m == nullptr) m = pop(empty_);
+  if (m == nullptr) {
+    try {
+      m = make_magazine();
+    } catch (const std::bad_alloc&) {
+      return;
+    }
+  }
+  m->blocks[m->count++] = block;
+  push(full_, m);
+}
+
 node_cache::node_cache(node_pool& pool)
     : pool_(pool), current_(nullptr), other_(nullptr), next_slab_(slab_bytes_first) {
   current_ = pool_.pop(pool_.empty_);

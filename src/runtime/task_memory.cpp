@@ -149,10 +149,11 @@ void task_memory::give_back(void* node, std::uint8_t size_class) noexcept {
     mine->go_out();
     if (alive) return;
   }
-  // A thread that has no lane here, or a scheduler that is gone: the block stays where it is
-  // until the pools go.
+  // A thread that has no lane here, or a scheduler that is gone. The pools stay until the release.
   if (size_class == lane::heap_class) {
     ::operator delete (node, std::align_val_t{lane::node_alignment});
+  } else {
+    pools.of[size_class].give(node);
   }
   release();
 }

@@ -74,6 +74,17 @@ TEST(node_pool, a_cache_that_ends_leaves_its_blocks_to_the_others) {
   EXPECT_EQ(pool.reserved_bytes(), reserved);
 }
 
+TEST(node_pool, a_thread_without_a_cache_gives_back_within_bounded_memory) {
+  node_pool pool(64);
+  node_cache cache(pool);
+  std::vector<void*> held(100);
+  for (int round = 0; round < 1000; ++round) {
+    for (void*& block : held) block = cache.take();
+    for (void* block : held) pool.give(block);
+  }
+  EXPECT_LE(pool.reserved_bytes(), std::size_t{64} << 10);
+}
+
 TEST(node_pool, try_take_does_not_go_to_the_heap) {
   node_pool pool(64);
   node_cache cache(pool);

@@ -143,6 +143,22 @@ TEST_P(scheduler_with, POOL_1_a_future_outlives_its_scheduler) {
   }
 }
 
+// Finds: memory of results that is left where it is when the thread has no record to put it into.
+TEST(scheduler, a_thread_that_only_takes_results_gives_their_memory_back) {
+  scheduler sched(with_workers(1));
+  std::size_t bytes = 0;
+  for (int round = 0; round < 100; ++round) {
+    std::vector<future<int>> answers;
+    for (int i = 0; i < 100; ++i) answers.push_back(sched.submit([] { return 1; }));
+    std::thread([&] {
+      for (auto& answer : answers) static_cast<void>(answer.wait());
+      answers.clear();
+    }).join();
+    if (round == 10) bytes = sched.stats().node_bytes;
+  }
+  EXPECT_EQ(sched.stats().node_bytes, bytes);
+}
+
 TEST(scheduler, POOL_1_refused_work_gives_a_future_that_says_so) {
   scheduler sched(with_workers(1));
   sched.close();

@@ -48,6 +48,11 @@ class node_pool {
   /// Bytes taken from the heap so far; never shrinks.
   std::size_t reserved_bytes() const noexcept;
 
+  /// A block back from a thread without a cache.
+  /// @threads   any
+  /// @cost      two or three shared read-modify-writes
+  void give(void* block) noexcept;
+
  private:
   friend class node_cache;
 
