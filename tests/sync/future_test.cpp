@@ -103,6 +103,18 @@ TEST(future, a_promise_dropped_unset_completes_with_not_started) {
   EXPECT_EQ(g.wait().error(), errc::not_started);
 }
 
+TEST(future, a_promise_that_was_asked_does_not_pass_that_on_to_what_takes_its_place) {
+  testing::internal::CaptureStderr();
+  {
+    promise<int> p;
+    auto f = p.get_future();
+    p.set(1);
+    EXPECT_EQ(f.wait().value(), 1);
+    p = promise<int>();  // nobody asks for its future
+  }
+  EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
 TEST(future, a_promise_nobody_asked_misses_nothing) {
   testing::internal::CaptureStderr();
   { promise<int> unused; }

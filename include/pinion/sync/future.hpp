@@ -289,10 +289,13 @@ class promise {
   /// @errors    throws std::bad_alloc
   promise() : state_(new detail::promised_state<T>), unasked_(*state_) {}
   promise(promise&& other) noexcept
-      : state_(std::exchange(other.state_, nullptr)), unasked_(std::move(other.unasked_)) {}
+      : state_(std::exchange(other.state_, nullptr)),
+        unasked_(std::move(other.unasked_)),
+        was_asked_(other.was_asked_) {}
   promise& operator=(promise other) noexcept {
     std::swap(state_, other.state_);
     std::swap(unasked_, other.unasked_);
+    std::swap(was_asked_, other.was_asked_);
     return *this;
   }
   ~promise() {
