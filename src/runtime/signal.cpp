@@ -20,6 +20,7 @@
 
 #include "pinion/platform/short_lock.hpp"
 #include "pinion/platform/thread.hpp"
+#include "pinion/sync/time_source.hpp"
 
 namespace pinion {
 
@@ -85,6 +86,9 @@ class signal_watch {
  private:
   static signal_watch& make() {
     auto watch = std::make_unique<signal_watch>();
+    // Its lock is taken under this one, by contexts that end. A fork takes first what registers
+    // last, so the clock comes first here.
+    static_cast<void>(system_time());
     const int refused =
         ::pthread_atfork([] { instance().lock_.lock(); }, [] { instance().lock_.unlock(); },
                          [] { instance().begin_anew(); });
