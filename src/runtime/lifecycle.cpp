@@ -197,6 +197,8 @@ void scheduler_core::note_refusal(std::string what) noexcept {
 bool scheduler_core::close() noexcept {
   // seq_cst: against enter_outside(), which marks itself inside and then looks at the phase.
   const std::uint32_t before = memory.life.fetch_or(task_memory::closed, std::memory_order_seq_cst);
+  // In the child of a fork whoever was inside is not here, and comes out no more.
+  if ((before & task_memory::forked) != 0) return false;
   room.end_waits();
   wait_until_nobody_is_inside();
   return (before & task_memory::closed) == 0;

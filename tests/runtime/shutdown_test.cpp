@@ -341,6 +341,37 @@ TEST(shutdown, POOL_15_the_child_of_a_task_is_refused) {
   EXPECT_EQ(ran.load(), 2);
 }
 
+// Finds: a child that waits for a thread of its parent to come out of a hand-in.
+TEST(shutdown, POOL_15_a_child_may_close_while_its_parent_hands_in) {
+  std::atomic<int> ran{0};
+  scheduler sched(with_workers(1));
+  std::latch inside(1), go_on(1);
+  std::thread outside([&] { sched.post_bulk(posting_range{&sched, &inside, &go_on, &ran}); });
+  inside.wait();
+  EXPECT_EQ(test::in_child_of_a_fork([&] { return sched.close() ? 1 : 0; }), 0);
+  go_on.count_down();
+  outside.join();
+}
+
+// Goal: what an executor has taken it runs. Finds: an item that a stop gives up like a task;
+// whoever was to go on with it waits for ever.
+TEST(shutdown, XC_7_a_stop_does_not_give_up_what_an_executor_has_taken) {
+  scheduler sched(with_workers(1));
+  std::latch entered(1);
+  sched.post([&](const context& root) {
+    entered.count_down();
+    while (!root.is_done()) std::this_thread::yield();
+  });
+  entered.wait();
+  struct item : work_item {
+    std::atomic<bool> ran{false};
+  } one;
+  one.run = [](work_item& w) noexcept { static_cast<item&>(w).ran = true; };
+  ASSERT_TRUE(executor_ref(sched)->post(one));
+  ASSERT_TRUE(sched.stop().wait());
+  EXPECT_TRUE(one.ran.load());
+}
+
 TEST(shutdown, POOL_19_two_schedulers_post_to_each_other_and_end_in_any_order) {
   for (int round = 0; round < 50; ++round) {
     std::atomic<int> ran{0};
