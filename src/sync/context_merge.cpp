@@ -58,8 +58,9 @@ void merged_node::attach_both() noexcept {
   // acquire: sees the cause; pairs with the release in mark_done and attach.
   const errc how = bridge_->status.load(std::memory_order_acquire);
   if (how != errc::ok) cancel(how, &bridge_->cause());
-  // acquire: as above. It has ended before the bridge stood in the list, so nobody takes it out.
-  if (status.load(std::memory_order_acquire) != errc::ok) leave_other();
+  // It may have ended before the bridge stood in the list, and then nobody takes it out.
+  // relaxed: nothing is read that the end published, and leaving takes the lock.
+  if (status.load(std::memory_order_relaxed) != errc::ok) leave_other();
 }
 
 void merged_node::bind(const context_binding* first, const context_binding* second) {

@@ -13,7 +13,8 @@
 //   5  Hooks stand in the list of a node that is not done. Whoever marks it takes them along, and
 //      tells them when all below is done.
 //
-// Locks are per node, short, and never held two at a time. See docs/protocols/context.md.
+// Locks are per node and short. Two are held at one place only: a leaf is marked under the lock of
+// its parent, and its own is merely tried. The protocol page on the context has the steps.
 #pragma once
 
 #include <cstddef>
@@ -145,7 +146,13 @@ struct cancel_node : context_node {
   marked mark_done(errc how, const error* cause, ending&) noexcept;
   void mark_descendants(ending&) noexcept;
   void mark_beyond(ending&) noexcept;
-  cancel_node* hold_first_child() noexcept;
+  bool mark_leaf(const cancel_node& above, ending&) noexcept;
+  cancel_node* hold_first_child(ending&) noexcept;
+  void prefetch() const noexcept {
+    for (std::size_t at = 0; at < sizeof(*this); at += line_transfer_size) {
+      __builtin_prefetch(reinterpret_cast<const char*>(this) + at, 1);
+    }
+  }
   void unlink(cancel_node& child) noexcept;
   void leave_parent() noexcept;
   void stop_timer() noexcept;

@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: MIT
-// The process's own timers: a queue, and a thread that sleeps until the first of them is due.
+// The process's own timers: some wheels, and a thread that sleeps until the first timer is due.
 //
-//      who arms                                   the thread
-//   1  lock; put it into the queue             a  lock; fire what is due, each without the lock
-//   2  sooner than the thread's alarm?         b  note the next expiry as the alarm; unlock
-//      ring: change the bell word              c  sleep while the bell word is what it was in b,
-//   3  unlock; wake who sleeps on it              until the alarm
+//      who arms, in the wheel of its thread       the thread
+//   1  lock the wheel; put it in               a  read the bell word
+//   2  sooner than this wheel's alarm?         b  each wheel: lock; fire what is due, each without
+//      then that is the alarm; will ring          the lock; note its next expiry as its alarm;
+//      unlock
+//   3  unlock; ring: change the bell word,     c  sleep while the bell word is what it was in a,
+//      wake who sleeps on it                      until the first of the alarms
 //
-// 2 and b hold the lock: either the thread sees the timer in b, or it is rung. While it is awake
-// its alarm is "the past", so nobody rings in vain.
+// 2 and b hold the same lock: either the thread sees the timer in b, or it is rung, and then the
+// word is another one in c. While it fires, a wheel's alarm is "the past", so nobody rings in vain.
+//
+// The timers of one thread are in one wheel, so they keep their order; threads that arm at the
+// same time seldom meet. Why not a wheel for each worker: see the record on timers.
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -20,6 +28,7 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#include "pinion/platform/cache_line.hpp"
 #include "pinion/platform/clock.hpp"
 #include "pinion/platform/thread.hpp"
 #include "pinion/sync/time_source.hpp"
@@ -31,51 +40,80 @@ namespace {
 
 class system_clock final : public time_source {
  public:
-  system_clock() noexcept : queue_(os::now()) {}
-
   time_point now() const noexcept override { return os::now(); }
   bool arm(timer_node&) noexcept override;
-  bool disarm(timer_node& node) noexcept override { return queue_.disarm(node); }
+  bool disarm(timer_node& node) noexcept override {
+    return node.home != 0 && wheels_[node.home - 1].timers.disarm(node);
+  }
 
   // Around a fork. The child has the timers, but not the thread.
-  void before_fork() noexcept { queue_.lock.lock(); }
-  void after_fork() noexcept { queue_.lock.unlock(); }
+  void before_fork() noexcept {
+    for (wheel& w : wheels_) w.timers.lock.lock();
+  }
+  void after_fork() noexcept {
+    for (wheel& w : wheels_) w.timers.lock.unlock();
+  }
   void after_fork_in_child() noexcept {
-    queue_.call.forget();
-    has_thread_ = false;
-    alarm_ = time_point::min();
-    queue_.lock.unlock();
+    has_thread_.value.store(false, std::memory_order_relaxed);  // relaxed: the only thread there is
+    for (wheel& w : wheels_) {
+      w.timers.call.forget();
+      w.alarm = time_point::min();
+      w.timers.lock.unlock();
+    }
   }
 
  private:
+  static constexpr unsigned wheel_bits = 3;
+
+  struct alignas(cache_line_size) wheel {
+    detail::timer_queue timers{os::now()};
+    // Until when the thread sleeps, as far as this wheel goes; the past: it is awake. Under the
+    // lock of `timers`.
+    time_point alarm = time_point::min();
+
+    timer_node* next_due() noexcept;
+  };
+
+  static std::uint8_t home_of_this_thread() noexcept {
+    // Threads differ in the middle bits; the multiplication spreads them over the top.
+    return static_cast<std::uint8_t>(
+        1 + (std::uint64_t{os::thread_id()} * 0x9E3779B97F4A7C15U >> (64 - wheel_bits)));
+  }
+
   void start() noexcept;
   [[noreturn]] void run() noexcept;
-  timer_node* next_due() noexcept;
+  time_point fire_due(wheel&) noexcept;
 
-  detail::timer_queue queue_;
-  // Guarded by the queue's lock.
-  bool has_thread_ = false;
-  time_point alarm_ = time_point::min();  // until when the thread sleeps; the past: it is awake
+  wheel wheels_[std::size_t{1} << wheel_bits];
+  padded<os::atomic<bool>> has_thread_{};
   os::atomic<std::uint32_t> bell_{0};
   thread* thread_ = nullptr;  // kept for ever: it has no end to join
 };
 
+// A timer stays in the wheel in which it was armed first: fire() may arm it again, on the thread,
+// while somebody waits for the end of that call.
 bool system_clock::arm(timer_node& node) noexcept {
+  if (node.home == 0) node.home = home_of_this_thread();
+  wheel& mine = wheels_[node.home - 1];
   bool rings = false;
-  bool starts = false;
   {
-    const std::lock_guard guard(queue_.lock);
-    queue_.wheel.arm(node);
-    starts = !std::exchange(has_thread_, true);
-    if (node.when < alarm_) {
+    const std::lock_guard guard(mine.timers.lock);
+    mine.timers.wheel.arm(node);
+    if (node.when < mine.alarm) {
       rings = true;
-      alarm_ = time_point::min();
-      // relaxed: the lock orders it; the sleeper's system call compares it.
-      bell_.store(bell_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+      mine.alarm = node.when;
     }
   }
-  if (starts) start();
-  if (rings) (void)os::futex_wake(bell_, 1);
+  // relaxed: who sees it false makes sure with the exchange.
+  if (!has_thread_.value.load(std::memory_order_relaxed) &&
+      !has_thread_.value.exchange(true, std::memory_order_relaxed)) {
+    start();
+  }
+  if (rings) {
+    // release: whoever reads the word after this finds the timer; pairs with the acquire in run.
+    bell_.fetch_add(1, std::memory_order_release);
+    (void)os::futex_wake(bell_, 1);
+  }
   return true;
 }
 
@@ -89,11 +127,28 @@ void system_clock::start() noexcept {
   }
 }
 
-// Null: none is due; then the alarm is set.
-timer_node* system_clock::next_due() noexcept {
-  timer_node* node = queue_.take_due(os::now());
-  alarm_ = node != nullptr ? time_point::min() : queue_.wheel.next_expiry();
+// Null: none is due; then the alarm is set. One that was set and has not come yet stays, even if
+// its timer has been disarmed meanwhile: most are, and the next one is likely to be later. So
+// whoever arms and disarms again and again rings once, and the thread wakes once in vain.
+timer_node* system_clock::wheel::next_due() noexcept {
+  const time_point now = os::now();
+  timer_node* const node = timers.take_due(now);
+  if (node != nullptr) {
+    alarm = time_point::min();
+  } else if (const time_point next = timers.wheel.next_expiry(); alarm <= now || next < alarm) {
+    alarm = next;
+  }
   return node;
+}
+
+time_point system_clock::fire_due(wheel& w) noexcept {
+  std::unique_lock guard(w.timers.lock);
+  while (timer_node* const due = w.next_due()) {
+    guard.unlock();
+    w.timers.fire(*due);
+    guard.lock();
+  }
+  return w.alarm;
 }
 
 void system_clock::run() noexcept {
@@ -101,16 +156,11 @@ void system_clock::run() noexcept {
   detail::cpu_mask of_process;
   if (of_process.read(::getpid())) (void)of_process.apply();
   for (;;) {
-    std::unique_lock guard(queue_.lock);
-    timer_node* due = next_due();
-    const time_point until = alarm_;
-    const std::uint32_t seen = bell_.load(std::memory_order_relaxed);  // relaxed: as in arm
-    guard.unlock();
-    if (due != nullptr) {
-      queue_.fire(*due);
-    } else {
-      (void)os::futex_wait(bell_, seen, until);
-    }
+    // acquire: what was armed before this ring is found below; pairs with the release in arm.
+    const std::uint32_t seen = bell_.load(std::memory_order_acquire);
+    time_point until = forever;
+    for (wheel& w : wheels_) until = std::min(until, fire_due(w));
+    (void)os::futex_wait(bell_, seen, until);
   }
 }
 

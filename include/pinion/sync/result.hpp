@@ -71,6 +71,7 @@ class error {
   }
   bool is_cancel() const noexcept { return code_ == errc::canceled || code_ == errc::not_started; }
 
+  bool is_trivial() const noexcept { return detail_ != detail::exception; }  // owns nothing
   std::error_code cause() const noexcept;         // the user's reason, else the code itself
   std::exception_ptr exception() const noexcept;  // the very object that was thrown, or null
   std::string what() const;

@@ -6,6 +6,8 @@
 // whether it fired or not, so its memory may go.
 #pragma once
 
+#include <cstdint>
+
 #include "pinion/platform/os.hpp"
 
 namespace pinion {
@@ -28,6 +30,8 @@ struct timer_node : detail::timer_links {
   /// not touch the node again: it may be armed anew in here, or end its own life.
   /// Must not block, and must not wait for whoever may be in disarm() of this node.
   void (*fire)(timer_node&) noexcept = nullptr;
+
+  std::uint8_t home = 0;  // the source's: where in it this one belongs; stays
 };
 
 /// Where time comes from. Every wait uses the source of its context, else of its executor.
@@ -36,7 +40,8 @@ class time_source {
  public:
   virtual time_point now() const noexcept = 0;
 
-  /// Timers fire in order of `when`; those that are equal, in the order they were armed.
+  /// Timers that one thread armed fire in order of `when`; those that are equal, in the order they
+  /// were armed.
   /// One at `forever` never does. False: it is due already, so it is not armed and will not fire.
   /// That is for the caller to act on; a source with a thread may take the timer all the same.
   /// @cost      O(1), no allocation

@@ -37,6 +37,20 @@ void child_against_cancel() {
   require(child->is_done() && child->cause() == errc::overloaded, "the child ends as the parent");
 }
 
+// Who asks and sees the end sees what came before it, and the cause.
+void asking_against_cancel() {
+  scoped_context ctx = with_cancel(context::background());
+  cell<int> before = 0;
+  thread asker([&] {
+    if (!ctx.is_done()) return;
+    require(before.read() == 1, "done before the cancel");
+    require(ctx.cause() == errc::overloaded, "the cause");
+  });
+  before.write(1);
+  require(ctx.cancel(errc::overloaded), "the first");
+  asker.join();
+}
+
 // A child ends on its own account, and has one itself, while the parent ends: whoever returns with
 // true, all below it are done. The walk goes into children that another has marked.
 void two_cancels() {
@@ -192,6 +206,7 @@ const std::vector<trial>& trials() {
   static const std::vector<trial> all = {
       {two_stops, child_against_cancel},
       {two_stops, child_goes_unended},
+      {{}, asking_against_cancel},
       {{}, handles_go},
       {two_stops, [] { wait_against_cancel(false); }},
       {two_stops, deadline_against_making},
@@ -209,6 +224,7 @@ const std::vector<trial>& trials() {
 TEST(context_model, an_end_reaches_every_child) {
   EXPECT_TRUE(holds_always(two_stops, child_against_cancel));
   EXPECT_TRUE(holds_always(two_stops, two_cancels));
+  EXPECT_TRUE(holds_always({}, asking_against_cancel));
 }
 TEST(context_model, an_end_reaches_every_wait) {
   EXPECT_TRUE(holds_always(two_stops, [] { wait_against_cancel(false); }));
