@@ -38,7 +38,7 @@ void after_fork_in_child() {
     // relaxed: the child has one thread.
     m->life.fetch_or(task_memory::closed | task_memory::forked, std::memory_order_relaxed);
   }
-  current = {};  // it may have been a worker; the seat and its queues are the parent's
+  current.forget();  // it may have been a worker; the seat and its queues are the parent's
   all().lock.unlock();
 }
 

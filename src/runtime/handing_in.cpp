@@ -76,7 +76,7 @@ admission scheduler_core::enter_outside(client& c, std::size_t count) noexcept {
 // A task that lost its seat while it blocked is inside the scheduler all the same. When the workers
 // leave there is no task left, and what runs on their threads is outside.
 bool scheduler_core::may_enter_closed(std::uint32_t life_now) const noexcept {
-  return detail::current.core == this &&
+  return detail::current.in(*this) != nullptr &&
          (life_now & (task_memory::forked | task_memory::exiting)) == 0;
 }
 
@@ -91,7 +91,7 @@ admission scheduler_core::enter_unlimited(std::size_t count) {
 admission scheduler_core::enter(const context* ctx, std::size_t count) {
   const admission way = enter_unlimited(count);
   if (way.how == admission::kind::worker || !room.limited() ||
-      way.how == admission::kind::refused || detail::current.core == this) {
+      way.how == admission::kind::refused || detail::current.in(*this) != nullptr) {
     return way;
   }
   return take_places(way, ctx, count);
@@ -238,8 +238,8 @@ void scheduler_core::run_here(client& c, task_node& node) noexcept {
   const late_hand here(late_hands);
   c.go_out();  // the callable may take its time: close() does not wait for it
   // As on a worker: its errors and its root context are this scheduler's.
-  const detail::current_thread before =
-      std::exchange(detail::current, {this, &memory, nullptr, &node});
+  detail::current_thread before = detail::current;
+  detail::current = {this, &memory, nullptr, &node, &before};
   const auto done = node.act(node, task_node::action::run);
   detail::current = before;
   if (done.give_back) c.give(&node, size_class);
@@ -391,7 +391,9 @@ void gate::give_back(task_memory& memory, void* node, std::uint8_t size_class) n
   memory.give_back(node, size_class);
 }
 bool gate::is_run_here(const task_node& node) noexcept {
-  return current.task == &node;
+  const current_thread* at = &current;
+  while (at != nullptr && at->task != &node) at = at->outer;
+  return at != nullptr;
 }
 error_hook gate::hook(const scheduler_core& core) noexcept {
   return core.options.on_unobserved_error;

@@ -13,6 +13,7 @@
 // Who makes the last count looks at the sums, when somebody waits for it: a worker looks after it
 // has announced itself idle. See the protocol page on the end of a scheduler.
 #include <algorithm>
+#include <chrono>
 #include <mutex>
 #include <new>
 #include <stdexcept>
@@ -35,6 +36,10 @@ using detail::worker_thread;
 namespace {
 
 constexpr std::size_t workers_max = 256;
+
+/// A thread is inside for less than a microsecond, unless it copies what takes its time.
+constexpr int yields_max = os::shrinkable(64, 2);
+constexpr duration look_period = std::chrono::microseconds(100);
 constexpr std::size_t prealloc_max = std::size_t{1} << 24;
 constexpr std::size_t stack_size_max = std::size_t{1} << 30;
 
@@ -79,7 +84,9 @@ namespace detail {
 thread_local constinit current_thread current;
 
 lane* current_thread::seat_of(const task_memory& m) const noexcept {
-  return memory == &m ? place : nullptr;
+  const current_thread* at = this;
+  while (at != nullptr && at->memory != &m) at = at->outer;
+  return at != nullptr ? at->place : nullptr;
 }
 
 }  // namespace detail
@@ -211,13 +218,20 @@ void scheduler_core::wait_until_nobody_is_inside() noexcept {
     if (&c == mine) return;
     // seq_cst: pairs with the store in client::go_in(); the release that ends it makes what was
     // handed in visible.
-    while (c.inside.load(std::memory_order_seq_cst) != 0) os::yield();
+    for (int looks = 0; std::uint32_t seen = c.inside.load(std::memory_order_seq_cst); ++looks) {
+      if (looks < yields_max) {
+        os::yield();
+      } else {  // what is copied may block, and may wait for this core or for a task of this seat
+        const blocking_scope asleep;
+        os::futex_wait(c.inside, seen, os::now() + look_period);
+      }
+    }
   });
 }
 
 // Is the calling thread part of what the end waits for?
 bool scheduler_core::must_not_wait() noexcept {
-  if (detail::current.core == this) return true;
+  if (detail::current.in(*this) != nullptr) return true;
   const client* mine = memory.attached();
   return mine != nullptr && mine->inside.load(std::memory_order_relaxed) != 0;  // relaxed: its own
 }
@@ -308,6 +322,7 @@ void scheduler_core::join_all() noexcept {
       if (i < threads.size()) t = threads[i].get();
     }
     if (t == nullptr) return;
+    const blocking_scope asleep;  // a hook of its thread may wait for one of ours
     t->handle.join();
   }
 }

@@ -44,7 +44,8 @@ bool scheduler_core::lend_seat() noexcept {
     return false;
   }
   detail::lane::count(mine->stats.lent);
-  detail::current.place = nullptr;  // the spare sits down under the same lock, so after this
+  // The spare sits down under the same lock, so after this.
+  detail::current.in(*this)->place = nullptr;
   return true;
 }
 

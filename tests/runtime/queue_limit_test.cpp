@@ -131,5 +131,35 @@ TEST(queue_limit, POOL_2_what_the_caller_runs_is_the_schedulers_all_the_same) {
   ASSERT_TRUE(sched.drain().wait());
 }
 
+// Goal: a worker that runs a job of another scheduler stays a worker of its own. Finds: one that
+// does not lend its seat then; the job waits for ever. And one that is outside, and is refused.
+TEST(queue_limit, POOL_2_a_worker_that_runs_a_job_of_another_scheduler_stays_a_worker) {
+  scheduler_options o = with_workers(1);
+  o.queue_limit = 1;
+  o.when_full = reject::caller_runs;
+  scheduler other(o);
+  occupied worker(other);
+  other.post([] {});
+  scheduler sched(with_workers(1));
+  int answer = 0;
+  bool accepted = false;
+  error drained = errc::ok;
+  sched
+      .submit([&] {
+        other.post([&] {
+          drained = sched.drain().wait().error();
+          answer = sched.submit([] { return 7; }).wait().value();
+          sched.close();
+          accepted = sched.post([] {});
+        });
+      })
+      .wait()
+      .value();
+  EXPECT_EQ(drained, errc::would_deadlock);
+  EXPECT_EQ(answer, 7);
+  EXPECT_TRUE(accepted);
+  worker.release();
+}
+
 }  // namespace
 }  // namespace pinion

@@ -389,6 +389,19 @@ TEST(shutdown, POOL_19_two_schedulers_post_to_each_other_and_end_in_any_order) {
   }
 }
 
+// Finds: a worker that joins others without lending its seat.
+TEST(shutdown, a_worker_that_destroys_another_scheduler_lends_its_seat) {
+  scheduler sched(with_workers(1));
+  sched
+      .submit([&] {
+        scheduler_options o = with_workers(1);
+        o.on_worker_exit = [&](std::size_t) { sched.submit([] {}).wait().value(); };
+        const scheduler other(o);
+      })
+      .wait()
+      .value();
+}
+
 TEST(shutdown, stop_gives_up_delayed_work) {
   scheduler sched(with_workers(1));
   const auto alive = std::make_shared<int>(0);
