@@ -18,7 +18,14 @@ result<shutdown_report> shutdown_op::wait() {
   }
   result<shutdown_report> ended = base::wait();
   // The only error of this wait is that its context ended: then say who still blocks.
-  if (!ended) return core_->report();
+  if (!ended) {
+    shutdown_report so_far = core_->report();
+    // acquire: as in try_complete.
+    if (so_far.blocking.empty() && !core_->ended.load(std::memory_order_acquire)) {
+      so_far.blocking.push_back({"work that has not started", ""});
+    }
+    return so_far;
+  }
   return ended;
 }
 

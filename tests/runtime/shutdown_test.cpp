@@ -412,6 +412,19 @@ TEST(shutdown, stop_gives_up_delayed_work) {
   EXPECT_EQ(alive.use_count(), 1);
 }
 
+// Finds: a report that names nobody, which says that all has ended.
+TEST(shutdown, POOL_6_a_drain_that_ends_before_delayed_work_says_so) {
+  scheduler sched(with_workers(1));
+  sched.post([] {}, {.after = std::chrono::hours(1)});
+  auto ended = with_cancel(context::background());
+  ended.cancel();
+  const auto report = sched.drain(ended).wait();
+  ASSERT_TRUE(report);
+  ASSERT_EQ(report->blocking.size(), 1u);
+  EXPECT_EQ(report->blocking[0].task, "work that has not started");
+  EXPECT_EQ(sched.stop().wait()->not_started, 1u);
+}
+
 TEST(shutdown, a_task_without_a_seat_may_still_post_after_close) {
   scheduler sched(with_workers(1));
   auto ctx = with_cancel(context::background());

@@ -17,7 +17,7 @@ class scheduler_core;
 /// Something that keeps a scheduler from ending.
 struct blocker {
   std::string task;    // post_options::name, or "unnamed"
-  std::string thread;  // the thread that runs it
+  std::string thread;  // the thread that runs it; empty: it waits for its time or its turn
 };
 
 /// Accepted = ran + not_started, unless somebody still blocks.
