@@ -39,11 +39,11 @@ inline constexpr duration brisk_batch_time = std::chrono::microseconds(20);
 inline constexpr int brisk_full_batches_max = 64;
 /// A sentinel looks at the queues this often, and retires when nobody was brisk for so many looks.
 inline constexpr duration sentinel_period = std::chrono::microseconds(250);
-inline constexpr int sentinel_looks_max = 4;
+inline constexpr int sentinel_looks_max = os::shrinkable(4, 1);
 /// Work that came without a wake-up is found within this time.
 inline constexpr duration unwoken_period = std::chrono::milliseconds(1);
 /// After so many looks for such work, all in vain, nobody looks any more until there is some.
-inline constexpr int unwoken_looks_max = 10'000;
+inline constexpr int unwoken_looks_max = os::shrinkable(10'000, 2);
 /// So many rounds over work that is seen and cannot be had, then a short sleep.
 inline constexpr unsigned fruitless_rounds_max = 64;
 inline constexpr duration fruitless_sleep = std::chrono::microseconds(50);

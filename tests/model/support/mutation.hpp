@@ -30,6 +30,7 @@ struct score {
   std::size_t mutants = 0;
   std::size_t killed = 0;
   std::uint64_t executions = 0;
+  std::string failure;                 // of the code as it is
   std::vector<std::string> survivors;  // as the list of survivors names them
 };
 
