@@ -80,6 +80,14 @@ class mailbox {
     return kept_.size();
   }
 
+  /// What is kept here is in one of the two at every instant.
+  /// @pre  nobody waits
+  void move_to(mailbox& other) {
+    std::scoped_lock lock(waiting, other.waiting);
+    other.kept_.insert(other.kept_.end(), kept_.begin(), kept_.end());
+    kept_.clear();
+  }
+
   wait_list waiting;
 
  private:

@@ -12,6 +12,7 @@
 #include "tests/support/allocations.hpp"
 #include "tests/support/coroutines.hpp"
 #include "tests/support/waiting.hpp"
+#include "tests/support/waiting_thread.hpp"
 #include <gtest/gtest.h>
 
 #include "pinion/sync/context.hpp"
@@ -34,25 +35,7 @@ using pinion::test::later;
 using pinion::test::mailbox;
 using pinion::test::until;
 using pinion::test::waiters_of;
-
-// Runs the operation on a thread of its own.
-template <class Op>
-class waiting_thread {
- public:
-  explicit waiting_thread(Op op) : op_(std::move(op)), thread_([this] { got_ = op_.wait(); }) {}
-  ~waiting_thread() {
-    if (thread_.joinable()) thread_.join();
-  }
-  const auto& get() {
-    thread_.join();
-    return *got_;
-  }
-
- private:
-  Op op_;
-  std::optional<result<typename Op::value_type>> got_;
-  std::thread thread_;
-};
+using pinion::test::waiting_thread;
 
 TEST(operation, completes_at_once_when_it_can) {
   gate g;

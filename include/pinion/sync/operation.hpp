@@ -63,7 +63,8 @@ class lock_set {
   }
   template <class Op>
   void unlock(Op& op) noexcept {
-    for_each(op, [](wait_list& list) { list.unlock(); });
+    if (above_ != nullptr) return for_each(op, [](wait_list& list) { list.unlock(); });
+    for (std::size_t i = 0; i < count_; ++i) lists_[i]->unlock();  // they are all still here
   }
 
  private:

@@ -21,6 +21,8 @@ namespace pinion {
 /// its own, and fire() claims the waiter and wakes it.
 class [[nodiscard]] sleep_op : public operation_base<sleep_op, void> {
  public:
+  static constexpr bool is_timeout = true;  // in a select, loses against all that is ready
+
   sleep_op(const context* bound, time_source& time, time_point when) noexcept
       : operation_base(bound), time_(&time) {
     timer_.when = when;
