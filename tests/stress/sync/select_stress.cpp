@@ -41,7 +41,7 @@ struct traffic {
 // all are canceled. Finds: taking the locks in the order of the cases (hangs); enlisting with one
 // lock at a time (two that have met twice lose a value).
 TEST_P(select_stress, SEL_13_SEL_15_selects_pair) {
-  const std::size_t goal = scaled(30'000);
+  const std::size_t goal = scaled(100'000);
   const unsigned count = 2 * threads();
   traffic all(goal + 4 * std::size_t{count});
   handover<int> x, y;
@@ -82,7 +82,7 @@ TEST_P(select_stress, SEL_13_SEL_15_selects_pair) {
 // selects are canceled. Finds: a loser that has an effect (numbers are lost).
 TEST_P(select_stress, SEL_3_one_case_takes_effect) {
   constexpr std::size_t boxes = 12;
-  const std::size_t count = scaled(20'000);
+  const std::size_t count = scaled(200'000);
   std::vector<mailbox> all(boxes);
   tally taken(count);
   std::atomic<std::size_t> next{0}, got{0};
@@ -111,7 +111,7 @@ TEST_P(select_stress, SEL_3_one_case_takes_effect) {
 // Method: it is moved to and fro under both locks while a select looks; each number is put back.
 // Finds: looking at the cases one after the other, each under its own lock.
 TEST_P(select_stress, SEL_7_not_ready_is_true_at_one_instant) {
-  const std::size_t rounds = scaled(50'000) / threads() + 1;
+  const std::size_t rounds = scaled(1'000'000) / threads() + 1;
   run_threads(threads(), [&](unsigned) {
     mailbox a, b;
     a.give(1);
