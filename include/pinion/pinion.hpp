@@ -8,6 +8,8 @@
 #include "pinion/lockfree/results_ring.hpp"
 #include "pinion/patterns/fan_out.hpp"
 #include "pinion/patterns/group_report.hpp"
+#include "pinion/patterns/pipeline.hpp"
+#include "pinion/patterns/pipeline_stage.hpp"
 #include "pinion/platform/cache_line.hpp"
 #include "pinion/platform/clock.hpp"
 #include "pinion/platform/cpu.hpp"

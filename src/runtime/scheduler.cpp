@@ -139,5 +139,9 @@ const context& current_root() noexcept {
   return core != nullptr ? core->root_cancel : context::background();
 }
 
+error_hook gate::hook(const scheduler& on) noexcept {
+  return hook(*on.core_);
+}
+
 }  // namespace detail
 }  // namespace pinion

@@ -75,6 +75,21 @@ void future_base::let_go(future_state_base& state) noexcept {
   if ((before & future_state_base::done_bit) != 0) state.actions_->dispose(state);
 }
 
+void future_base::join_abandoned() noexcept {
+  const auto abandon = state_->actions_->abandon;
+  if (abandon == nullptr || ready()) return;
+  abandon(*state_);
+  parker thread;
+  waiter who(thread);
+  bool waits = false;
+  {
+    const std::lock_guard lock(state_->line_);
+    waits = !try_complete();
+    if (waits) enlist(who);
+  }
+  if (waits) sleep_until_woken(who, thread);
+}
+
 void future_base::leave_taken() noexcept {
   let_go(*std::exchange(state_, nullptr));
 }

@@ -17,6 +17,7 @@
 
 namespace pinion {
 
+class scheduler;
 class scheduler_core;
 
 namespace detail {
@@ -67,6 +68,7 @@ struct gate {
   /// Does the calling thread run it?
   static bool is_run_here(const task_node&) noexcept;
   static error_hook hook(const scheduler_core&) noexcept;
+  static error_hook hook(const scheduler&) noexcept;  // for patterns that give futures
   /// Counts a node of a result, made by that lane.
   static void count_result(lane& maker) noexcept { lane::count(maker.results); }
   static void* take_timer(lane&);

@@ -136,6 +136,7 @@ class scheduler {
   std::optional<std::size_t> this_worker() const noexcept;
 
  private:
+  friend struct detail::gate;
   template <class Node, class... Args>
   bool post_node(const context* ctx, const post_options&, Args&&...);
   template <class Node, class... Args>

@@ -53,6 +53,10 @@ struct future_actions {
   /// The calling thread is at this work, further down on its stack: to wait for it is to wait for
   /// ever.
   bool (*is_run_here)(future_state_base&) noexcept = nullptr;
+
+  /// The future is dropped before the state is complete: asks the work to end, and the drop waits
+  /// for that. Null: the work goes on without a future.
+  void (*abandon)(future_state_base&) noexcept = nullptr;
 };
 
 /// The part of the shared state that does not depend on the type.
@@ -168,7 +172,8 @@ class future_base {
   /// @pre  not ready
   bool waits_for_itself() const noexcept;
 
-  void leave_taken() noexcept;  // the result has been moved out
+  void join_abandoned() noexcept;  // where dropping the future ends the work
+  void leave_taken() noexcept;     // the result has been moved out
   void leave_untaken(error_of) noexcept;
 
   future_state_base* state_ = nullptr;  // null: ready, with an error that the future holds
@@ -182,7 +187,8 @@ class future_base {
 
 /// An operation to keep: wait for it, or give it to a select, by name. Move-only.
 /// Completes exactly once, with a value, an error or not_started; never stays pending.
-/// Dropped with an error nobody fetched, it reports to the error hook.
+/// Dropped with an error nobody fetched, it reports to the error hook. Dropped before it is ready,
+/// it leaves the work to itself, unless who gave the future says otherwise.
 ///
 /// @threads   one at a time
 /// @lifetime  may outlive the scheduler or promise that completes it
@@ -202,6 +208,7 @@ class [[nodiscard]] future : public operation_base<future<T>, T>, public detail:
   }
   ~future() {
     if (state_ != nullptr) {
+      join_abandoned();
       leave_untaken([](detail::future_state_base& s) noexcept { return of(s).unfetched(); });
     }
   }

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// What the tests of patterns share: schedulers that print no errors, values that are counted, and
+// a gauge of how many are inside.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <numeric>
+#include <string_view>
+#include <vector>
+
+#include "tests/support/schedulers.hpp"
+
+namespace pinion::test {
+
+inline scheduler_options quiet_workers(std::size_t n) {
+  scheduler_options o = with_workers(n);
+  o.on_unobserved_error = [](const error&, std::string_view) noexcept {};
+  return o;
+}
+
+inline std::vector<int> numbers(int n) {
+  std::vector<int> all(static_cast<std::size_t>(n));
+  std::iota(all.begin(), all.end(), 0);
+  return all;
+}
+
+/// Counts how many calls are under way at once, and the most there ever were.
+class gauge {
+ public:
+  void enter() {
+    const int now = inside_.fetch_add(1) + 1;
+    int most = most_.load();
+    while (most < now && !most_.compare_exchange_weak(most, now)) {
+    }
+  }
+  void leave() { inside_.fetch_sub(1); }
+  int most() const { return most_.load(); }
+
+ private:
+  std::atomic<int> inside_{0};
+  std::atomic<int> most_{0};
+};
+
+/// A value that knows how many of its kind are alive.
+class counted {
+ public:
+  explicit counted(int n) : n_(n) { alive.fetch_add(1); }
+  counted(counted&& other) noexcept : n_(other.n_) { alive.fetch_add(1); }
+  counted& operator=(counted&&) = delete;
+  ~counted() { alive.fetch_sub(1); }
+  int value() const { return n_; }
+
+  static inline std::atomic<int> alive{0};
+
+ private:
+  int n_;
+};
+
+}  // namespace pinion::test
