@@ -15,8 +15,9 @@ namespace {
 using pinion::test::allocation_count;
 
 void report(benchmark::State& state, const allocation_count& count) {
+  const auto allocations = static_cast<double>(count.get());
   state.SetItemsProcessed(state.iterations());
-  state.counters["allocations"] = static_cast<double>(count.get());
+  state.counters["allocations_per_item"] = allocations / static_cast<double>(state.iterations());
 }
 
 pinion::semaphore shared(64);

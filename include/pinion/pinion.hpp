@@ -34,6 +34,7 @@
 #include "pinion/sync/executor.hpp"
 #include "pinion/sync/future.hpp"
 #include "pinion/sync/operation.hpp"
+#include "pinion/sync/rate_limiter.hpp"
 #include "pinion/sync/result.hpp"
 #include "pinion/sync/select.hpp"
 #include "pinion/sync/select_among.hpp"
