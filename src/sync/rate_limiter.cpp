@@ -156,19 +156,23 @@ std::uint64_t reservation::cancel() noexcept {
   return from == nullptr ? 0 : from->give_back(*this);
 }
 
-/// Of tokens that were taken up to `end`: those that nothing later builds on. False: look again.
+/// With the lock held. Of tokens that were taken up to `end`: those that nothing later builds on.
+/// False: look again.
 bool rate_limiter::try_refund(const snapshot& s, std::uint64_t end,
                               std::uint64_t& tokens) noexcept {
-  const std::uint64_t behind = s.full_at() - std::min(end, s.full_at());
+  const std::uint64_t last = std::max(s.full_at(), owed_until_);
+  const std::uint64_t behind = last - std::min(end, last);
   // What is not a whole token was lost between two of them, to a time in whole nanoseconds.
   const std::uint64_t later = s.scale.unlimited() ? tokens : behind / s.scale.token;
   const std::uint64_t back = tokens - std::min(later, tokens);
   // Where others stay behind it, the bucket may now be full when their time comes, and then loses
   // what a nanosecond brings beyond.
-  const std::uint64_t slack = s.full_at() == end ? 0 : s.scale.slack();
+  const std::uint64_t slack = last == end ? 0 : s.scale.slack();
   const std::uint64_t units = back * s.scale.token;
   const std::uint64_t less = std::min(units - std::min(slack, units), s.full_at());
   if (back == 0 ? !is_current(s) : !replace(s, s.full_at() - less)) return false;
+  // The time goes back, and those behind keep theirs: what is given back next must know of them.
+  if (back != 0 && last != end) owed_until_ = last;
   tokens = back;
   return true;
 }
@@ -176,19 +180,14 @@ bool rate_limiter::try_refund(const snapshot& s, std::uint64_t end,
 std::uint64_t rate_limiter::give_back(const reservation& r) noexcept {
   if (now() > r.when_) return 0;
   wake_chain left;  // outlives the lock
+  const std::lock_guard lock(line_);
   for (;;) {
-    snapshot s = look();
-    std::unique_lock<wait_list> lock;
-    std::uint64_t end = r.end_;
-    if (s.waiting() || s.number != r.setting_) {
-      lock = std::unique_lock(line_);
-      s = look();
-      if (s.number == r.setting_ + 1) end = change_.translate(end);
-      if (s.number > r.setting_ + 1) return 0;
-    }
+    const snapshot s = look();
+    if (s.number > r.setting_ + 1) return 0;
+    const std::uint64_t end = s.number == r.setting_ ? r.end_ : change_.translate(r.end_);
     std::uint64_t tokens = r.tokens_;
     if (!try_refund(s, end, tokens)) continue;
-    if (lock.owns_lock() && s.waiting() && tokens > 0) ask_to_tend(left);
+    if (s.waiting() && tokens > 0) ask_to_tend(left);
     return tokens;
   }
 }
@@ -274,6 +273,9 @@ void rate_limiter::adopt(time_point now) noexcept {
     if (word_.compare_exchange_weak(word, then << snapshot::full_at_shift | bits,
                                     std::memory_order_release, std::memory_order_relaxed)) {
       change_ = {before, then, old.scale.token, scale.token};
+      const std::uint64_t beyond = owed_until_ - std::min(before, owed_until_);
+      owed_until_ = beyond == 0 ? change_.translate(owed_until_)
+                                : then + convert_up(beyond, old.scale.token, scale.token);
       break;
     }
   }

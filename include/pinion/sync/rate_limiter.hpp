@@ -207,8 +207,9 @@ class rate_limiter {
   // Guarded by the lock of line_.
   rate rate_;
   std::uint64_t burst_;
-  std::uint64_t number_ = 0;  // of the setting
-  std::uint64_t queued_ = 0;  // tokens that those in line have not paid for yet
+  std::uint64_t number_ = 0;      // of the setting
+  std::uint64_t queued_ = 0;      // tokens that those in line have not paid for yet
+  std::uint64_t owed_until_ = 0;  // the last end of what was taken before something was given back
   change change_;
   bool tended_ = false;  // somebody sets the timer, or is about to
   bool again_ = false;   // and shall look again

@@ -184,7 +184,7 @@ TEST(rate_limiter_schedules, RL_1_grants_never_exceed_burst_and_rate) {
                         rate::every(std::chrono::hours(7)),
                         {7, std::chrono::minutes(11)}};
   const std::uint64_t bursts[] = {1, 2, 5, 17, 1'000'003, rate_limiter::max_burst};
-  const std::size_t rounds = scaled(30);
+  const std::size_t rounds = scaled(300);
   for (std::size_t i = 0; i < rounds; ++i) {
     for (const rate r : rates)
       for (const std::uint64_t burst : bursts) {
