@@ -27,6 +27,7 @@ class one_thread final : public pinion::executor {
     if (thread_) thread_->join();
   }
   bool post(work_item& item) noexcept override {
+    used.write(used.read() + 1);
     if (refuses_) return false;
     thread_.emplace([&item] { item.run(item); });
     return true;
@@ -35,6 +36,7 @@ class one_thread final : public pinion::executor {
   pinion::time_source& time() noexcept override { return pinion::system_time(); }
 
   int told = 0;
+  cell<int> used = 0;  // by post()
 
  private:
   const bool refuses_;
@@ -57,16 +59,19 @@ void try_remove_against_cancel() {
   require(runs.read() == (removed ? 0 : 1), "removed, or run");
 }
 
-// After remove() what the callback uses may go. Without the wait it is used afterwards.
+// After remove() what the callback uses may go, and the executor. Without the wait for who posts,
+// the executor is used afterwards; without that for who runs, the rest.
 void remove_against_cancel() {
   auto used = std::make_unique<cell<int>>(0);
-  one_thread worker;
+  auto worker = std::make_unique<one_thread>();
   scoped_context ctx = with_cancel(context::background());
-  auto made = ctx.on_done(worker, [&] { used->write(used->read() + 1); });
+  auto made = ctx.on_done(*worker, [&] { used->write(used->read() + 1); });
   thread canceller([&] { (void)ctx.cancel(); });
   require(made.remove().wait().has_value(), "quiet");
   require(used->read() <= 1, "once");
   used.reset();
+  worker->used.write(9);
+  worker.reset();
   canceller.join();
 }
 
@@ -116,6 +121,21 @@ void either_against_both() {
   require(below.cause() == both.cause().code(), "from parent to child");
 }
 
+// Two walkers come to one bridge, and either says that all below is done. With a bridge that is
+// passed by because the other has marked it, the second says so too early.
+void bridge_against_two_walkers() {
+  const scoped_context first = with_cancel(context::background());
+  scoped_context top = with_cancel(context::background());
+  scoped_context second = with_cancel(top);
+  const scoped_context both = with_either(first, second);
+  thread other([&] {
+    if (second.cancel()) require(both.is_done(), "all below are done");
+  });
+  require(top.cancel(), "the first");
+  require(both.is_done(), "all below are done");
+  other.join();
+}
+
 // A merged context is made while the parent that is bridged ends.
 void making_against_cancel() {
   scoped_context first = with_cancel(context::background());
@@ -155,6 +175,8 @@ TEST(context_callback_model, remove_waits_for_its_end) {
 TEST(context_merge_model, ends_with_either) {
   EXPECT_TRUE(holds_always(one_stop, either_against_both));
   EXPECT_TRUE(holds(some, either_against_both));
+  EXPECT_TRUE(holds_always(one_stop, bridge_against_two_walkers));
+  EXPECT_TRUE(holds(some, bridge_against_two_walkers));
   EXPECT_TRUE(holds_always(two_stops, making_against_cancel));
   EXPECT_TRUE(holds_always(two_stops, going_against_cancel));
 }
