@@ -39,6 +39,7 @@ WORKS = {
              "rate"),
         Work("spawn_inside", "a task makes a million tasks", "items_per_second", "rate"),
         Work("fan_out_fan_in", "tasks out, results to one consumer", "items_per_second", "rate"),
+        Work("channel", "numbers from some threads to as many others", "items_per_second", "rate"),
         Work("treesum", "SHA-256 of every file of a tree", "bytes_per_second", "bytes"),
         Work("treesum_program", "the same by a whole program: the example, coreutils",
              "bytes_per_second", "bytes"),
@@ -74,6 +75,8 @@ class Case:
             words.append({
                 "workers": counted(value, "worker"),
                 "producers": counted(value, "producer"),
+                "senders": counted(value, "sender"),
+                "capacity": f"capacity {value}",
                 "idle": f"idle {value}",
                 "worker": value,
             }.get(name, parameter))

@@ -42,6 +42,7 @@ void add_all() {
   add_submit_external();
   add_spawn_inside();
   add_fan_out_fan_in();
+  add_channel();
   add_round_trip_hot();
   add_wake_parked();
   add_submit_wait();

@@ -37,7 +37,46 @@ func works(workers int) []work {
 		all = append(all, work{name("submit_external", fmt.Sprintf("/producers:%d/unpinned", producers)),
 			func() measurement { return submitExternal(workers, producers) }})
 	}
+	for _, s := range []struct{ senders, capacity int }{{1, 1024}, {4, 1024}, {1, 0}, {4, 0}} {
+		s := s
+		all = append(all, work{name("channel", fmt.Sprintf("/senders:%d/capacity:%d/unpinned", s.senders, s.capacity)),
+			func() measurement { return throughChannel(s.senders, s.capacity) }})
+	}
 	return all
+}
+
+// throughChannel sends numbers from some goroutines to as many others.
+func throughChannel(senders, capacity int) measurement {
+	full := 2_000_000
+	if capacity == 0 {
+		full = 100_000
+	}
+	each := scaled(full, 1000) / senders
+	return twice(each*senders, func() {
+		numbers := make(chan uint64, capacity)
+		sums := make(chan uint64, senders)
+		for i := 0; i < senders; i++ {
+			go func() {
+				for n := 0; n < each; n++ {
+					numbers <- uint64(n)
+				}
+			}()
+			go func() {
+				sum := uint64(0)
+				for n := 0; n < each; n++ {
+					sum += <-numbers
+				}
+				sums <- sum
+			}()
+		}
+		sum, expected := uint64(0), uint64(senders)*uint64(each)*uint64(each-1)/2
+		for i := 0; i < senders; i++ {
+			sum += <-sums
+		}
+		if sum != expected {
+			fail("a number was lost or came twice")
+		}
+	})
 }
 
 // twice runs it once to warm up and once to measure.

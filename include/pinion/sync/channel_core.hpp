@@ -27,25 +27,18 @@ class channel_core : public channel_state<T>, public std::enable_shared_from_thi
   ~channel_core() { drop_buffered(); }
 
   send_outcome try_send(item& value) noexcept {
-    std::optional<item> unwanted;
-    claimed_links claimed;
-    const send_outcome how = locked([&] {
-      return this->put(value, claimed, [&](item&& oldest) { unwanted.emplace(std::move(oldest)); });
-    });
-    claimed.wake();
-    if (how == send_outcome::dropped) unwanted.emplace(std::move(value));
-    if (unwanted) undelivered(*unwanted);
-    return how;
+    const road how = this->try_put(value);
+    if (how == road::shut) return try_send_locked(value);
+    return how == road::passed ? send_outcome::sent : send_outcome::full;
   }
 
   /// Empty: not ready, or (`drained`) never any more.
   std::optional<item> try_receive(bool& drained) noexcept {
     std::optional<item> value;
+    const auto into = [&](item&& v) { value.emplace(std::move(v)); };
+    if (this->try_get(into) != road::shut) return value;
     claimed_links claimed;
-    locked([&] {
-      drained =
-          !this->get(claimed, [&](item&& v) { value.emplace(std::move(v)); }) && this->is_drained();
-    });
+    locked([&] { drained = !this->get(claimed, into) && this->is_drained(); });
     claimed.wake();
     return value;
   }
@@ -115,12 +108,30 @@ class channel_core : public channel_state<T>, public std::enable_shared_from_thi
   }
 
   template <class F>
-  auto locked(F&& f) const noexcept {
+  auto locked(F&& f) noexcept {
     const std::lock_guard lock(this->line());
+    struct turn {
+      explicit turn(channel_core& c) noexcept : core(c) { core.begin(); }
+      ~turn() { core.end(); }
+      channel_core& core;
+    };
+    const turn mine(*this);
     return f();
   }
 
  private:
+  send_outcome try_send_locked(item& value) noexcept {
+    std::optional<item> unwanted;
+    claimed_links claimed;
+    const send_outcome how = locked([&] {
+      return this->put(value, claimed, [&](item&& oldest) { unwanted.emplace(std::move(oldest)); });
+    });
+    claimed.wake();
+    if (how == send_outcome::dropped) unwanted.emplace(std::move(value));
+    if (unwanted) undelivered(*unwanted);
+    return how;
+  }
+
   void drop_buffered() noexcept {
     for (;;) {
       std::optional<item> value;

@@ -58,7 +58,8 @@ class send_end {
   ///
   /// @order     what was done before send() is visible after the recv() of that value; the k-th
   ///            recv() happens before the (k + capacity)-th send() completes
-  /// @cost      a short critical section; no allocation, unless a move of T may throw: then one
+  /// @cost      one read-modify-write while there is room and nobody waits. No allocation, unless a
+  ///            move of T may throw: then one
   /// @errors    closed; canceled, deadline_exceeded from the context
   send_op<T> send(const context& ctx, T value) { return sending(&ctx, std::move(value)); }
   send_op<T> send(T value) { return sending(nullptr, std::move(value)); }
@@ -104,12 +105,11 @@ class send_end {
 
  private:
   send_op<T> sending(const context* bound, T&& value) {
-    using verb = detail::send_verb<T>;
-    return verb::make(verb::how, core_.get(), bound, detail::to_item(std::move(value)));
+    return send_op<T>(detail::send_verb<T>::how, core_.get(), bound,
+                      detail::to_item(std::move(value)));
   }
   reserve_op<T> reserving(const context* bound) {
-    using verb = detail::reserve_verb<T>;
-    return verb::make(verb::how, core_.get(), bound);
+    return reserve_op<T>(detail::reserve_verb<T>::how, core_.get(), bound);
   }
   detail::send_outcome attempt(T&& value) noexcept(detail::travels_in_place<T>) {
     if constexpr (detail::travels_in_place<T>) {
@@ -129,7 +129,7 @@ template <class T>
 class receive_end {
  public:
   /// Completes with the next value; values come in the order their sends took effect.
-  /// @cost      a short critical section; no allocation
+  /// @cost      one read-modify-write while there is a value; no allocation
   /// @errors    closed once the channel is closed and empty; canceled, deadline_exceeded from the
   ///            context; failed when a move of T throws: the operation keeps the value, and gives
   ///            it when it is run again
@@ -193,10 +193,9 @@ class receive_end {
   iterator begin() { return iterator(*this); }
   std::default_sentinel_t end() const noexcept { return {}; }
 
-  /// How many values are buffered: exact at some moment of the call.
-  std::size_t size_approx() const noexcept {
-    return core_ == nullptr ? 0 : core_->locked([&] { return core_->size(); });
-  }
+  /// How many values are buffered; exact when nobody sends or receives meanwhile.
+  /// @progress  wait-free
+  std::size_t size_approx() const noexcept { return core_ == nullptr ? 0 : core_->size_approx(); }
 
  protected:
   using core_pointer = std::shared_ptr<detail::channel_core<T>>;
@@ -214,16 +213,15 @@ class receive_end {
   static constexpr std::size_t batch_without_buffer = 16;  // from senders that wait
 
   receive_op<T> receiving(const context* bound) {
-    using verb = detail::receive_verb<T>;
-    return verb::make(verb::how, core_.get(), bound);
+    return receive_op<T>(detail::receive_verb<T>::how, core_.get(), bound);
   }
   receive_many_op<T> receiving_many(const context* bound, std::size_t most) {
-    using verb = detail::receive_many_verb<T>;
     const std::size_t capacity = core_ == nullptr ? 0 : core_->capacity();
     most = std::clamp<std::size_t>(most, 1, std::max(capacity, batch_without_buffer));
     detail::channel_batch<T> batch{{}, most};
     batch.values.reserve(most);
-    return verb::make(verb::how, core_.get(), bound, std::move(batch));
+    return receive_many_op<T>(detail::receive_many_verb<T>::how, core_.get(), bound,
+                              std::move(batch));
   }
 };
 

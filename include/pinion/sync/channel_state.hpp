@@ -43,7 +43,8 @@ class channel_state {
   using item = channel_item<T>;
 
   /// @errors    throws std::invalid_argument, std::bad_alloc
-  channel_state(std::size_t capacity, when_full policy) : policy_(policy), buffer_(capacity) {
+  channel_state(std::size_t capacity, when_full policy)
+      : policy_(policy), buffer_(capacity, policy == when_full::wait) {
     if (capacity == 0 && policy != when_full::wait)
       throw std::invalid_argument("a channel that drops values needs a capacity");
   }
@@ -54,7 +55,26 @@ class channel_state {
   /// @pre  is_closed() was true under the lock
   error why_closed() const noexcept { return cause_.as(errc::closed); }
 
-  // All else with the lock held.
+  // --- Without the lock, while nobody waits and nothing special is going on.
+
+  road try_put(item& value) noexcept { return buffer_.try_push(value); }
+  template <class Into>
+  road try_get(Into&& into) noexcept {
+    return buffer_.try_pop(into);
+  }
+  void let_the_other_side_work() const noexcept { buffer_.let_the_other_side_work(); }
+  std::size_t size_approx() const noexcept { return buffer_.size_approx(); }
+
+  // --- All else with the lock held, between begin() and end().
+
+  void begin() noexcept { buffer_.shut(); }
+
+  /// Lets go of the roads unless somebody waits. Left out when somebody is about to.
+  void end() noexcept {
+    const bool waits =
+        !sends_.empty() || !reserves_.empty() || !receives_.empty() || !batches_.empty();
+    if (!waits && !closed_ && reserved_ == 0) buffer_.open();
+  }
 
   bool is_closed() const noexcept { return closed_; }
   bool is_drained() const noexcept { return closed_ && buffer_.size() == 0 && reserved_ == 0; }

@@ -14,35 +14,58 @@
 
 namespace pinion::detail {
 
-/// A moved-from handle: its operations wait until their context ends, and say so at once when it
-/// never can.
-template <class T, class Payload>
-struct nil_verb {
-  using op_type = op<T, Payload>;
-
-  static bool is_endless(op_type& o) noexcept {
-    const context* const bound = o.own_context().bound();
-    return bound == nullptr || !bound->can_end();
-  }
-  static inline wait_list nobodys_line;  // nobody stands in it
-
-  static constexpr typename op_type::verb how{
-      .list = [](op_type&) noexcept -> wait_list& { return nobodys_line; },
-      .try_complete = is_endless,
-      .enlist = [](op_type&, waiter&) noexcept {},
-      .withdraw = [](op_type&) noexcept {},
-      .take = [](op_type&) { return result<T>(errc::would_deadlock); }};
-};
-
 /// What the verbs of one kind have in common.
-template <class T, class Op>
+template <class T, class Op, class Verb>
 struct channel_verb {
   static channel_core<T>& core(Op& o) noexcept {
     return *static_cast<channel_core<T>*>(o.object());
   }
-  static wait_list& list(Op& o) noexcept { return core(o).line(); }
-  static void enlist(Op& o, waiter& w) noexcept { core(o).enlist(o, w); }
-  static void withdraw(Op& o) noexcept { core(o).withdraw(o); }
+  static wait_list& list(Op& o) noexcept { return is_nil(o) ? nobodys_line : core(o).line(); }
+  static bool try_complete(Op& o) noexcept {
+    return is_nil(o) ? is_endless(o) : Verb::try_complete_at(o, core(o));
+  }
+  static void enlist(Op& o, waiter& w) noexcept {
+    if (!is_nil(o)) core(o).enlist(o, w);
+  }
+  static void withdraw(Op& o) noexcept {
+    if (is_nil(o)) return;
+    core(o).withdraw(o);
+    Verb::after_withdraw(o);
+    core(o).end();
+  }
+  static void after_withdraw(Op&) noexcept {}
+
+  // A handle that was moved from: its operations wait until their context ends, and say so at once
+  // when it never can.
+  static bool is_nil(Op& o) noexcept { return o.object() == nullptr; }
+  static bool is_endless(Op& o) noexcept {
+    const context* const bound = o.own_context().bound();
+    o.word() = 0;
+    return bound == nullptr || !bound->can_end();
+  }
+  static inline wait_list nobodys_line;  // nobody stands in it
+
+  /// For try_complete(): the word of what completed at once.
+  static bool complete(Op& o, const claimed_links& claimed, std::uint64_t outcome) noexcept {
+    o.word() = claimed.to_word(outcome);
+    core(o).end();
+    return true;
+  }
+  /// For try_early().
+  static attempt early(Op& o, road how) noexcept {
+    if (how == road::shut) return attempt::needs_lock;
+    if (how == road::ended) {
+      core(o).let_the_other_side_work();
+      return attempt::not_ready;
+    }
+    o.word() = settled_well;
+    return attempt::done;
+  }
+
+  /// For take(), when it did not come out well.
+  static error reason(Op& o) noexcept {
+    return is_nil(o) ? error(errc::would_deadlock) : core(o).why_closed();
+  }
 
   /// For take(): wakes whom the operation has served; true if it came out well.
   static bool settle(Op& o) noexcept {
@@ -51,26 +74,19 @@ struct channel_verb {
     claimed_links::wake(word);
     return true;
   }
-
-  static Op make(const typename Op::verb& how, channel_core<T>* core, const context* bound,
-                 auto&&... payload) {
-    using nil = nil_verb<typename Op::value_type,
-                         std::remove_reference_t<decltype(std::declval<Op&>().payload())>>;
-    return Op(core != nullptr ? how : nil::how, core, bound,
-              std::forward<decltype(payload)>(payload)...);
-  }
 };
 
 template <class T>
-struct send_verb : channel_verb<T, send_op<T>> {
+struct send_verb : channel_verb<T, send_op<T>, send_verb<T>> {
   using op_type = send_op<T>;
   using item = channel_item<T>;
 
-  static bool try_complete(op_type& o) noexcept {
+  static bool try_complete_at(op_type& o, channel_core<T>& core) noexcept {
     claimed_links claimed;
     std::uint64_t outcome = settled_well;
-    switch (send_verb::core(o).put(
-        o.payload(), claimed, [&](item&& oldest) { replace(o.payload(), std::move(oldest)); })) {
+    core.begin();
+    const auto displaced = [&](item&& oldest) { replace(o.payload(), std::move(oldest)); };
+    switch (core.put(o.payload(), claimed, displaced)) {
       case send_outcome::full:
         return false;
       case send_outcome::closed:
@@ -82,13 +98,16 @@ struct send_verb : channel_verb<T, send_op<T>> {
       case send_outcome::dropped:
         outcome |= settled_by_drop;
     }
-    o.word() = claimed.to_word(outcome);
-    return true;
+    return send_verb::complete(o, claimed, outcome);
+  }
+  static attempt try_early(op_type& o) noexcept {
+    if (send_verb::is_nil(o)) return attempt::needs_lock;
+    return send_verb::early(o, send_verb::core(o).try_put(o.payload()));
   }
 
   static result<> take(op_type& o) {
     const bool is_dropped = (o.word() & (settled_well | settled_by_drop)) == settled_bits;
-    if (!send_verb::settle(o)) return send_verb::core(o).why_closed();
+    if (!send_verb::settle(o)) return send_verb::reason(o);
     if (is_dropped) send_verb::core(o).undelivered(o.payload());
     return {};
   }
@@ -99,96 +118,95 @@ struct send_verb : channel_verb<T, send_op<T>> {
   }
 
   static constexpr typename op_type::verb how{.list = &send_verb::list,
-                                              .try_complete = &try_complete,
+                                              .try_complete = &send_verb::try_complete,
                                               .enlist = &send_verb::enlist,
                                               .withdraw = &send_verb::withdraw,
-                                              .take = &take};
+                                              .take = &take,
+                                              .try_early = &try_early};
 };
 
 template <class T>
-struct receive_verb : channel_verb<T, receive_op<T>> {
+struct receive_verb : channel_verb<T, receive_op<T>, receive_verb<T>> {
   using op_type = receive_op<T>;
   using item = channel_item<T>;
 
-  static bool try_complete(op_type& o) noexcept {
+  static bool try_complete_at(op_type& o, channel_core<T>& core) noexcept {
     claimed_links claimed;
-    auto& core = receive_verb::core(o);
+    core.begin();
     // A value that is there could not be moved out the last time.
     const bool has_value = o.payload().has_value() ||
                            core.get(claimed, [&](item&& v) { o.payload().emplace(std::move(v)); });
     if (!has_value && !core.is_drained()) return false;
-    o.word() = claimed.to_word(has_value ? settled_well : 0);
-    return true;
+    return receive_verb::complete(o, claimed, has_value ? settled_well : 0);
+  }
+  static attempt try_early(op_type& o) noexcept {
+    if (receive_verb::is_nil(o) || o.payload().has_value()) return attempt::needs_lock;
+    const auto into = [&](item&& v) { o.payload().emplace(std::move(v)); };
+    return receive_verb::early(o, receive_verb::core(o).try_get(into));
   }
 
   /// A value whose move throws stays in the operation, which may be run again.
   static result<T> take(op_type& o) {
-    if (!receive_verb::settle(o)) return receive_verb::core(o).why_closed();
+    if (!receive_verb::settle(o)) return receive_verb::reason(o);
     return take_out<T>(o.payload());
   }
 
   static constexpr typename op_type::verb how{.list = &receive_verb::list,
-                                              .try_complete = &try_complete,
+                                              .try_complete = &receive_verb::try_complete,
                                               .enlist = &receive_verb::enlist,
                                               .withdraw = &receive_verb::withdraw,
-                                              .take = &take};
+                                              .take = &take,
+                                              .try_early = &try_early};
 };
 
 template <class T>
-struct receive_many_verb : channel_verb<T, receive_many_op<T>> {
+struct receive_many_verb : channel_verb<T, receive_many_op<T>, receive_many_verb<T>> {
   using op_type = receive_many_op<T>;
 
-  static bool try_complete(op_type& o) noexcept {
+  static bool try_complete_at(op_type& o, channel_core<T>& core) noexcept {
     claimed_links claimed;
-    auto& core = receive_many_verb::core(o);
+    core.begin();
     const bool some = core.get_many(o.payload().values, o.payload().most, claimed);
     if (!some && !core.is_drained()) return false;
-    o.word() = claimed.to_word(some ? settled_well : 0);
-    return true;
+    return receive_many_verb::complete(o, claimed, some ? settled_well : 0);
   }
 
   // Whoever waited was given one value. What else is there comes with it.
-  static void withdraw(op_type& o) noexcept {
-    receive_many_verb::core(o).withdraw(o);
-    if ((o.word() & settled_well) != 0) (void)try_complete(o);
+  static void after_withdraw(op_type& o) noexcept {
+    if ((o.word() & settled_well) != 0) (void)receive_many_verb::try_complete(o);
   }
 
   static result<std::vector<T>> take(op_type& o) {
-    if (!receive_many_verb::settle(o)) return receive_many_verb::core(o).why_closed();
+    if (!receive_many_verb::settle(o)) return receive_many_verb::reason(o);
     return take_out_all<T>(o.payload().values);
   }
 
   static constexpr typename op_type::verb how{.list = &receive_many_verb::list,
-                                              .try_complete = &try_complete,
+                                              .try_complete = &receive_many_verb::try_complete,
                                               .enlist = &receive_many_verb::enlist,
-                                              .withdraw = &withdraw,
+                                              .withdraw = &receive_many_verb::withdraw,
                                               .take = &take};
 };
 
 template <class T>
-struct reserve_verb : channel_verb<T, reserve_op<T>> {
+struct reserve_verb : channel_verb<T, reserve_op<T>, reserve_verb<T>> {
   using op_type = reserve_op<T>;
 
-  static bool try_complete(op_type& o) noexcept {
-    auto& core = reserve_verb::core(o);
-    if (!core.is_closed() && core.capacity() != 0) {
-      if (!core.reserve()) return false;
-      o.word() = settled_well;
-      return true;
-    }
-    o.word() = 0;
-    return true;
+  static bool try_complete_at(op_type& o, channel_core<T>& core) noexcept {
+    core.begin();
+    const bool is_refused = core.is_closed() || core.capacity() == 0;
+    if (!is_refused && !core.reserve()) return false;
+    return reserve_verb::complete(o, claimed_links(), is_refused ? 0 : settled_well);
   }
 
   static result<send_permit<T>> take(op_type& o) {
-    auto& core = reserve_verb::core(o);
-    if (reserve_verb::settle(o)) return send_permit<T>(core.shared_from_this());
-    if (core.capacity() == 0) return errc::too_large;
-    return core.why_closed();
+    if (reserve_verb::settle(o)) return send_permit<T>(reserve_verb::core(o).shared_from_this());
+    if (!reserve_verb::is_nil(o) && reserve_verb::core(o).capacity() == 0) return errc::too_large;
+    return reserve_verb::reason(o);
   }
 
   static constexpr typename op_type::verb how{.list = &reserve_verb::list,
-                                              .try_complete = &try_complete,
+                                              .try_complete = &reserve_verb::try_complete,
                                               .enlist = &reserve_verb::enlist,
                                               .withdraw = &reserve_verb::withdraw,
                                               .take = &take};

@@ -35,6 +35,7 @@
 #include <utility>
 #include <variant>
 
+#include "pinion/platform/cpu.hpp"
 #include "pinion/platform/parker.hpp"
 #include "pinion/sync/result.hpp"
 #include "pinion/sync/waiter.hpp"
@@ -125,6 +126,13 @@ concept operation = std::move_constructible<Op> &&
   { op.take() } -> std::same_as<result<typename Op::value_type>>;
 };
 
+/// What an attempt without the lock came to.
+enum class attempt : std::uint8_t {
+  done,        // call take()
+  not_ready,   // nobody waits in line, so it is worth another look soon
+  needs_lock,  // somebody waits, or the verb has no such way
+};
+
 /// The context's part in a wait: one more link that may win it. Movable while not enlisted.
 class context_link : public wait_link {
  public:
@@ -149,6 +157,10 @@ class context_link : public wait_link {
   const context* bound_;
   wait_list* list_ = nullptr;  // where it stands while enlisted
 };
+
+/// How long a wait looks for a way around the lock before it takes its place in line.
+inline constexpr duration spin_before_line = std::chrono::microseconds(4);
+inline constexpr unsigned pauses_between_looks_max = 64;
 
 /// Step 6 for a thread: spins for a moment, then parks and lends its core meanwhile.
 /// @pre  somebody has claimed the waiter or will
@@ -220,6 +232,8 @@ class operation_base {
   static bool finish_now(Op& self) noexcept;
   bool begin(Op& self, waiter& who) noexcept;
   result<T> finish(Op& self, waiter& who);
+  [[gnu::noinline]] static bool look_again(Op& self) noexcept;
+  [[gnu::noinline]] result<T> wait_in_line(Op& self);
 
   context_link context_;
 };
@@ -236,7 +250,8 @@ class [[nodiscard]] op : public operation_base<op<T, Payload>, T>, private wait_
     void (*enlist)(op&, waiter&) noexcept;
     void (*withdraw)(op&) noexcept;
     result<T> (*take)(op&);
-    bool (*try_now)(op&) noexcept = nullptr;  // optional
+    bool (*try_now)(op&) noexcept = nullptr;       // optional
+    attempt (*try_early)(op&) noexcept = nullptr;  // without the lock; see attempt
   };
 
   op(const verb& how, void* object, const context* bound, Payload carried = {}) noexcept
@@ -264,6 +279,9 @@ class [[nodiscard]] op : public operation_base<op<T, Payload>, T>, private wait_
   void withdraw() noexcept { how_->withdraw(*this); }
   bool owns(const wait_link& link) const noexcept { return &link == this; }
   result<T> take() { return how_->take(*this); }
+  attempt try_early() noexcept {
+    return how_->try_early != nullptr ? how_->try_early(*this) : attempt::needs_lock;
+  }
 
  private:
   const verb* how_;
@@ -307,11 +325,36 @@ result<T> operation_base<Op, T>::finish(Op& self, waiter& who) {
   return self.take();
 }
 
+// The way around the lock was open, and it was not ready. A peer that runs is about to change that.
+// Looks become rarer, because each takes a line from that peer: the next one comes at most as much
+// later as the wait has lasted.
+template <class Op, class T>
+bool operation_base<Op, T>::look_again(Op& self) noexcept {
+  attempt last = attempt::not_ready;
+  unsigned pauses = 1;
+  for (spin_budget budget(spin_before_line); last == attempt::not_ready; last = self.try_early()) {
+    for (unsigned i = 0; i < pauses; ++i)
+      if (!budget.spin()) return false;
+    if (pauses < pauses_between_looks_max) pauses *= 2;
+  }
+  return last == attempt::done;
+}
+
 template <class Op, class T>
 result<T> operation_base<Op, T>::wait() {
   if (context_.ended()) return context_.reason();  // 1
   Op& self = static_cast<Op&>(*this);
   if (finish_now(self)) return self.take();
+  if constexpr (requires { self.try_early(); }) {
+    const attempt first = self.try_early();
+    if (first == attempt::done) return self.take();
+    if (first == attempt::not_ready && look_again(self)) return self.take();
+  }
+  return wait_in_line(self);
+}
+
+template <class Op, class T>
+result<T> operation_base<Op, T>::wait_in_line(Op& self) {
   parker thread;
   waiter who(thread);
   if (!begin(self, who)) return self.take();                      // 2 to 4

@@ -119,6 +119,52 @@ void permit_against_receive(bool used) {
   holder.join();
 }
 
+// By the roads alone: two on one side, one on the other, no waiting.
+void roads_only() {
+  channel<value> ch(2);
+  cell<int> before = 0;
+  thread one([&] {
+    before.write(1);
+    (void)ch.try_send(value(1));
+  });
+  thread two([&] { (void)ch.try_send(value(2)); });
+  int got = 0;
+  for (int i = 0; i < 3; ++i) {
+    auto r = ch.try_recv();
+    if (!r) continue;
+    if (number(r) == 1) require(before.read() == 1, "what was done before the send");
+    ++got;
+  }
+  one.join(), two.join();
+  for (int left = 2 - got; left > 0; --left) {
+    auto r = ch.try_recv();
+    require(r.has_value() && number(r) > 0, "both have come");
+  }
+  require(!ch.try_recv().has_value(), "and no more");
+}
+
+// A place is used again when what was in it has been taken.
+void second_lap() {
+  channel<value> ch(1);
+  require(ch.try_send(value(1)).has_value(), "room");
+  thread sender([&] { (void)ch.try_send(value(2)); });
+  auto first = ch.try_recv();
+  require(first.has_value() && number(first) == 1, "the first");
+  sender.join();
+  auto second = ch.try_recv();
+  require(!second.has_value() || number(second) == 2, "the second, if there was room");
+}
+
+// The lock's holder keeps others off the roads. With the roads opened between the look and the
+// place in line, a value is sent past who waits, and that one sleeps for ever.
+void road_against_line() {
+  channel<value> ch(1);
+  thread sender([&] { require(ch.try_send(value(7)).has_value(), "room, or somebody waits"); });
+  auto r = ch.recv_many(1).wait();
+  require(r.has_value() && (*r)[0].read() == 7, "the value");
+  sender.join();
+}
+
 const options all{};
 const options two_stops{.preemptions = 2};
 const options some{.how = mode::priorities, .executions = 10'000, .changes = 4};
@@ -130,6 +176,13 @@ TEST(channel_model, CH_27_a_value_and_what_came_before_it) {
 TEST(channel_model, CH_3_values_in_order_and_then_the_end) {
   for (const std::size_t capacity : {0u, 1u, 2u})
     EXPECT_TRUE(holds_always({.preemptions = 1}, [=] { two_values(capacity); }));
+}
+TEST(channel_model, roads_publish_what_they_carry) {
+  EXPECT_TRUE(holds_always(two_stops, roads_only));
+  EXPECT_TRUE(holds_always(all, second_lap));
+}
+TEST(channel_model, CH_4_nobody_goes_past_who_waits) {
+  EXPECT_TRUE(holds_always(two_stops, road_against_line));
 }
 TEST(channel_model, CH_7_two_senders) {
   for (const std::size_t capacity : {0u, 1u})
@@ -146,6 +199,20 @@ TEST(channel_model, CH_14_close_against_send_and_receive) {
 TEST(channel_model, CH_23_the_last_permit) {
   for (const bool used : {false, true})
     EXPECT_TRUE(holds_always(two_stops, [=] { permit_against_receive(used); }));
+}
+
+const std::vector<trial>& trials() {
+  static const std::vector<trial> some_of_them = {
+      {{.preemptions = 2}, roads_only},
+      {all, second_lap},
+      {two_stops, road_against_line},
+      {{.preemptions = 2, .cpus = 2}, second_lap},
+      {two_stops, [] { send_against_receive(1); }},
+  };
+  return some_of_them;
+}
+TEST(channel_model, mutants_are_killed) {
+  EXPECT_TRUE(survivors_are_known(trials(), {"channel_buffer.hpp", "channel.cpp"}));
 }
 
 }  // namespace

@@ -170,6 +170,45 @@ void expect_linearizable(std::size_t rounds) {
   EXPECT_EQ(bad, 0u) << first_bad;
 }
 
+// Goal: a channel whose roads are open does what one does that has none.
+// Method: the same calls on both, at random. While a place is reserved the roads are shut, so a
+// channel with one place more, which is reserved, is the other one.
+// Finds: a position that one of the ways leaves where the other does not expect it.
+TEST(channel_history_stress, roads_do_what_the_lock_does) {
+  auto random = generator(0);
+  for (std::size_t round = 0; round < scaled(2000); ++round) {
+    const std::size_t capacity = 1 + random() % 4;
+    channel<std::uint32_t> roads(capacity), locked(capacity + 1);
+    const auto reserved = locked.reserve().wait();
+    for (std::uint32_t n = 0; n < 60; ++n) {
+      switch (random() % 8) {
+        case 0:
+          if (roads.size_approx() == 0) break;
+          EXPECT_EQ(*roads.recv_many(2).wait(), *locked.recv_many(2).wait());
+          break;
+        case 1:
+          if (roads.size_approx() == capacity) break;
+          std::move(*roads.reserve().wait()).send(n);
+          std::move(*locked.reserve().wait()).send(n);
+          break;
+        case 2:
+          if (roads.size_approx() == capacity) break;
+          EXPECT_EQ(roads.send(n).wait().has_value(), locked.send(n).wait().has_value());
+          break;
+        case 3:
+        case 4:
+        case 5:
+          EXPECT_EQ(roads.try_send(std::uint32_t{n}).has_value(),
+                    locked.try_send(std::uint32_t{n}).has_value());
+          break;
+        default:
+          EXPECT_EQ(roads.try_recv().value_or(~0U), locked.try_recv().value_or(~0U));
+      }
+      EXPECT_EQ(roads.size_approx(), locked.size_approx());
+    }
+  }
+}
+
 TEST(channel_history_stress, CH_9_CH_14_one_place) {
   expect_linearizable<1>(scaled(8000));
 }
