@@ -43,6 +43,7 @@ void add_all() {
   add_spawn_inside();
   add_fan_out_fan_in();
   add_channel();
+  add_pipeline();
   add_round_trip_hot();
   add_wake_parked();
   add_submit_wait();

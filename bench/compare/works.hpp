@@ -24,6 +24,7 @@ void add_submit_external();
 void add_spawn_inside();
 void add_fan_out_fan_in();
 void add_channel();
+void add_pipeline();
 void add_treesum();
 void add_treesum_program();
 void add_timer_arm_cancel();

@@ -87,9 +87,9 @@ class pipeline_control {
   ~pipeline_control() = default;
 
   bool canceled() const noexcept {
-    // acquire, both: as in context::status.
-    return status_->load(std::memory_order_acquire) != errc::ok ||
-           also_status_->load(std::memory_order_acquire) != errc::ok;
+    // relaxed, both: no function is called any more, and who wants the cause asks the context.
+    return status_->load(std::memory_order_relaxed) != errc::ok ||
+           also_status_->load(std::memory_order_relaxed) != errc::ok;
   }
 
   // Without the lock, as a function of the user's is called.
