@@ -10,6 +10,7 @@
 #include "pinion/patterns/group_report.hpp"
 #include "pinion/patterns/pipeline.hpp"
 #include "pinion/patterns/pipeline_stage.hpp"
+#include "pinion/patterns/singleflight.hpp"
 #include "pinion/platform/cache_line.hpp"
 #include "pinion/platform/clock.hpp"
 #include "pinion/platform/cpu.hpp"
