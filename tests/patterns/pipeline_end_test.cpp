@@ -16,6 +16,7 @@
 
 #include "pinion/patterns/pipeline.hpp"
 #include "pinion/runtime/scheduler.hpp"
+#include "pinion/sync/channel.hpp"
 
 namespace pinion {
 namespace {
@@ -201,6 +202,29 @@ TEST_P(pipeline_end, a_dropped_future_inside_a_task_joins_too) {
     auto running = std::move(work).run(sched, forever_on);
   });
   EXPECT_TRUE(done.wait());
+}
+
+TEST_P(pipeline_end, PL_15_channels_at_both_ends_close_downward_and_cancel_upward) {
+  channel<int> in(2);
+  channel<int> out(2);
+  std::thread producer([to = sender<int>(in)]() mutable {
+    for (int n = 0; to.send(n).wait(); ++n) {
+    }
+  });
+  {
+    auto work =
+        source(receiver<int>(in)) | stage(mode::parallel, [](int n) { return 2 * n; }) |
+        sink(mode::serial_in_order, [to = sender<int>(out)](const context& ctx, int n) mutable {
+          return to.send(ctx, n).wait();
+        });
+    receiver<int> from(out);
+    auto running = std::move(work).run(sched, forever_on, {.max_in_flight = 4});
+    for (int n = 0; n < 100; ++n) EXPECT_EQ(from.recv().wait().value(), 2 * n);
+    from = receiver<int>(channel<int>());  // leaves early
+    EXPECT_EQ(running.wait().error(), errc::closed);
+  }
+  producer.join();
+  EXPECT_TRUE(in.closed());
 }
 
 TEST_P(pipeline_end, the_future_can_be_asked_to_end_it) {

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -22,9 +23,25 @@
 #include "pinion/platform/cpu.hpp"
 #include "pinion/platform/os.hpp"
 #include "pinion/platform/short_lock.hpp"
+#include "pinion/sync/context.hpp"
 #include "pinion/sync/executor.hpp"
+#include "pinion/sync/operation.hpp"
+#include "pinion/sync/result.hpp"
 
 namespace pinion::detail {
+
+// The claim of another runner is over in an instant, or waits for the source of the range.
+inline std::unique_lock<short_lock> lock_or_lend(short_lock& claims) noexcept {
+  std::unique_lock lock(claims, std::try_to_lock);
+  for (spin_budget budget(std::chrono::microseconds(2)); !lock && budget.spin();) {
+    static_cast<void>(lock.try_lock());
+  }
+  if (!lock) {
+    const blocking_scope asleep;
+    lock.lock();
+  }
+  return lock;
+}
 
 /// `In` is an lvalue reference for a range that belongs to the caller, else the range.
 template <class In>
@@ -52,7 +69,7 @@ class fan_input {
 
   /// False: there is none left.
   bool take(claim& c) noexcept {
-    const std::unique_lock lock = lock_or_lend();
+    const std::unique_lock lock = lock_or_lend(lock_);
     if (!move_on(c)) return false;
     // relaxed: written under the lock, read by those who count.
     c.position = claimed_.load(std::memory_order_relaxed);
@@ -84,19 +101,6 @@ class fan_input {
  private:
   static constexpr std::uint64_t unknown = ~std::uint64_t{0};
 
-  // The claim of another runner is over in an instant, or waits for the source of the range.
-  std::unique_lock<short_lock> lock_or_lend() noexcept {
-    std::unique_lock lock(lock_, std::try_to_lock);
-    for (spin_budget budget(std::chrono::microseconds(2)); !lock && budget.spin();) {
-      static_cast<void>(lock.try_lock());
-    }
-    if (!lock) {
-      const blocking_scope asleep;
-      lock.lock();
-    }
-    return lock;
-  }
-
   bool move_on(claim& c) noexcept {
     if (left() == 0) return false;
     try {
@@ -124,6 +128,67 @@ class fan_input {
   // One runner at a time: who has the lock.
   alignas(cache_line_size) short_lock lock_;
   iterator next_;
+  os::atomic<std::uint64_t> claimed_{0};
+  os::atomic<bool> ended_{false};
+};
+
+/// The receiving end of a channel: a wait for the next value ends with the context, too.
+template <class In>
+concept channel_input = requires(std::remove_reference_t<In>& from, const context& ctx) {
+  { from.recv(ctx).wait() } -> std::same_as<result<std::ranges::range_value_t<In>>>;
+};
+
+template <channel_input In>
+class fan_input<In> {
+  using value = std::ranges::range_value_t<In>;
+
+ public:
+  struct claim {
+    std::uint64_t position = 0;
+    std::optional<value> item = {};
+    std::exception_ptr thrown = nullptr;  // by a move of the value
+  };
+
+  explicit fan_input(In&& inputs) : from_(std::forward<In>(inputs)) {}
+  void ends_with(const context& ctx) noexcept { ctx_ = &ctx; }
+
+  bool take(claim& c) noexcept {
+    const std::unique_lock lock = lock_or_lend(lock_);
+    // relaxed: as in left.
+    if (ended_.load(std::memory_order_relaxed)) return false;
+    result<value> next = from_.recv(*ctx_).wait();
+    if (next) {
+      c.item.emplace(*std::move(next));
+    } else if (next.error() == errc::failed) {
+      c.thrown = next.error().exception();
+    }
+    if (!next) ended_.store(true, std::memory_order_relaxed);  // relaxed: as in left
+    if (!next && c.thrown == nullptr) return false;
+    // relaxed: written under the lock, read by those who count.
+    c.position = claimed_.load(std::memory_order_relaxed);
+    claimed_.store(c.position + 1, std::memory_order_relaxed);  // relaxed: as above
+    return true;
+  }
+
+  value& get(claim& c) const {
+    if (c.thrown) std::rethrow_exception(c.thrown);
+    return *c.item;
+  }
+
+  std::uint64_t claimed() const noexcept {
+    return claimed_.load(std::memory_order_relaxed);  // relaxed: as in take
+  }
+  std::uint64_t left() const noexcept {
+    // relaxed: a runner that left has seen it, and says so by an ordered word.
+    return ended_.load(std::memory_order_relaxed) ? 0 : ~std::uint64_t{0};
+  }
+
+ private:
+  In from_;
+  const context* ctx_ = nullptr;
+
+  // One runner at a time: who has the lock.
+  alignas(cache_line_size) short_lock lock_;
   os::atomic<std::uint64_t> claimed_{0};
   os::atomic<bool> ended_{false};
 };

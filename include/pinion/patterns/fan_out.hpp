@@ -199,7 +199,9 @@ class fan_run final : public fan_results<R> {
 
  public:
   fan_run(scheduler& on, const context& parent, In&& inputs, F&& f, const fan_options& options)
-      : fan_results<R>(on, parent, options), inputs_(std::forward<In>(inputs)), f_(std::move(f)) {}
+      : fan_results<R>(on, parent, options), inputs_(std::forward<In>(inputs)), f_(std::move(f)) {
+    if constexpr (channel_input<In>) inputs_.ends_with(this->ctx_);
+  }
 
  private:
   static constexpr std::uint32_t batch_max = 32;
@@ -342,7 +344,8 @@ results<R>::~results() {
 
 /// Calls `f` for each input, on the workers of `sched`, several at a time, and from several threads
 /// at once. What it throws is its result's error. Inputs are any range; they are taken one by one,
-/// as calls can start. What a range throws comes as one more result, and ends it.
+/// as calls can start; from a channel until it is closed or the context ends. What a range throws
+/// comes as one more result, and ends it.
 /// @lifetime  a range given as an lvalue must outlive the results; so must the scheduler
 /// @cost      a few allocations at the start, none per input; about two contended
 ///            read-modify-writes per input

@@ -21,6 +21,7 @@
 
 #include "pinion/patterns/group_report.hpp"
 #include "pinion/patterns/pipeline_stage.hpp"
+#include "pinion/sync/channel.hpp"
 #include "pinion/sync/context.hpp"
 #include "pinion/sync/future.hpp"
 #include "pinion/sync/result.hpp"
@@ -112,6 +113,14 @@ auto source(F f) -> flow<detail::item_of<detail::stage_result<F>>> {
   pipeline::stages first;
   first.push_back(std::make_unique<detail::source_stage<F>>(std::move(f)));
   return flow<detail::item_of<detail::stage_result<F>>>(std::move(first));
+}
+
+/// Items from a channel, until it is closed. A worker that waits for one lends its core meanwhile.
+template <class T>
+flow<T> source(receiver<T> from) {
+  return source([from = std::move(from)](const context& ctx) mutable -> result<T> {
+    return from.recv(ctx).wait();
+  });
 }
 
 /// `f(item)`, or `f(ctx, item)`, gives the next stage's item, or optional (empty: drop it), or

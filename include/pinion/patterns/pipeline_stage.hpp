@@ -125,8 +125,12 @@ item_fate make_item(F&& f, void* out, error& why) noexcept {
   }
 }
 
+template <class F, class... Args>
+concept stage_function = std::invocable<F&, Args...> || std::invocable<F&, const context&, Args...>;
+
 /// f(args...), or f(ctx, args...) for functions that wait.
 template <class F, class... Args>
+requires stage_function<F, Args...>
 decltype(auto) call_stage(F& f, [[maybe_unused]] const context& ctx, Args&&... args) {
   if constexpr (std::invocable<F&, Args...>) {
     return std::invoke(f, std::forward<Args>(args)...);
@@ -134,9 +138,6 @@ decltype(auto) call_stage(F& f, [[maybe_unused]] const context& ctx, Args&&... a
     return std::invoke(f, ctx, std::forward<Args>(args)...);
   }
 }
-
-template <class F, class... Args>
-concept stage_function = std::invocable<F&, Args...> || std::invocable<F&, const context&, Args...>;
 
 template <class F, class... Args>
 using stage_result = decltype(call_stage(std::declval<F&>(), std::declval<const context&>(),
