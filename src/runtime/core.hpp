@@ -29,6 +29,7 @@
 #include "src/runtime/queue_limit.hpp"
 #include "src/runtime/seat.hpp"
 #include "src/runtime/task_memory.hpp"
+#include "src/runtime/work_word.hpp"
 
 namespace pinion {
 
@@ -58,6 +59,22 @@ struct memory_share {
   ~memory_share() { memory.end(); }
 };
 
+// A thread that is not inside any more, but needs the scheduler a moment longer.
+class late_hand {
+ public:
+  explicit late_hand(os::atomic<std::uint32_t>& all) noexcept : all_(all) {
+    all_.fetch_add(1, std::memory_order_relaxed);  // relaxed: its task keeps the scheduler alive
+  }
+  late_hand(const late_hand&) = delete;
+  late_hand& operator=(const late_hand&) = delete;
+  ~late_hand() {
+    all_.fetch_sub(1, std::memory_order_release);  // release: what it did is over; see tear_down
+  }
+
+ private:
+  os::atomic<std::uint32_t>& all_;
+};
+
 }  // namespace detail
 
 class scheduler_core final : public executor {
@@ -69,7 +86,10 @@ class scheduler_core final : public executor {
 
   // --- As an executor.
   bool post(work_item&) noexcept override;
-  void begin_blocking() noexcept override { lend_seat(); }
+  bool begin_live() noexcept override;
+  void end_live() noexcept override;
+  void resume(work_item&, bool wake) noexcept override;
+  void begin_blocking() noexcept override;
   void unobserved(const error&, const char* name) noexcept override;
   time_source& time() noexcept override { return clock; }
 
@@ -92,8 +112,8 @@ class scheduler_core final : public executor {
   void count_refused(std::size_t) noexcept;
 
   // --- For workers.
-  void push_own(detail::seat&, detail::task_node&) noexcept;
-  void spill(detail::task_node&) noexcept;
+  void push_own(detail::seat&, detail::work_word) noexcept;
+  void spill(detail::work_word) noexcept;
   bool lend_seat() noexcept;
   bool become_spare(detail::worker_thread&) noexcept;
   bool take_assigned_seat(detail::worker_thread&) noexcept;
@@ -136,9 +156,9 @@ class scheduler_core final : public executor {
   std::vector<std::size_t> cluster_sizes;
   std::vector<std::unique_ptr<detail::seat>> seats;
 
-  os::atomic<std::int64_t> spin_for{0};             // ns; the idle policy
-  os::atomic<bool> unwoken_posts{false};            // some work came without a wake-up
-  os::atomic<detail::task_node*> spilled{nullptr};  // what the queues had no memory for
+  os::atomic<std::int64_t> spin_for{0};      // ns; the idle policy
+  os::atomic<bool> unwoken_posts{false};     // some work came without a wake-up
+  os::atomic<detail::work_word> spilled{0};  // what the queues had no memory for
 
   detail::queue_limit room;
   detail::delayed_work delayed;
@@ -164,11 +184,11 @@ class scheduler_core final : public executor {
   bool may_enter_closed(std::uint32_t life_now) const noexcept;
   static void go_out(detail::admission) noexcept;
   detail::admission take_places(detail::admission, const context*, std::size_t count);
-  void push_outside(detail::client&, detail::task_node&, bool wake, bool may_allocate) noexcept;
-  bool push_to_queue(lockfree::injector::producer&, detail::task_node&, bool may_allocate) noexcept;
+  void push_outside(detail::client&, detail::work_word, bool wake, bool may_allocate) noexcept;
+  bool push_to_queue(lockfree::injector::producer&, detail::work_word, bool may_allocate) noexcept;
   void run_here(detail::client&, detail::task_node&) noexcept;
 
-  bool place_directly(detail::client&, detail::task_node&) noexcept;
+  bool place_directly(detail::client&, detail::work_word) noexcept;
   std::uint32_t on_other_cpus(const lockfree::idle_set&) const noexcept;
   void count_wake(detail::seat* from) noexcept;
   void note_unwoken() noexcept;
@@ -182,6 +202,7 @@ class scheduler_core final : public executor {
   void note_refusal(std::string what) noexcept;
 
   bool quiet() noexcept;
+  detail::lane& own_lane() noexcept;
   void wait_until_nobody_is_inside() noexcept;
   void wait_until_ended() noexcept;
   void join_all() noexcept;

@@ -17,13 +17,10 @@ using detail::lane;
 using detail::seat;
 using detail::task_memory;
 using detail::task_node;
+using detail::word_of;
 using detail::work_word;
 
 namespace {
-
-work_word word_of(task_node& n) noexcept {
-  return reinterpret_cast<work_word>(&n);
-}
 
 client& client_of(admission a) noexcept {
   return static_cast<client&>(*a.where);
@@ -37,22 +34,6 @@ admission refusal(errc why) noexcept {
   a.why = why;
   return a;
 }
-
-// A thread that is not inside any more, but needs the scheduler a moment longer.
-class late_hand {
- public:
-  explicit late_hand(os::atomic<std::uint32_t>& all) noexcept : all_(all) {
-    all_.fetch_add(1, std::memory_order_relaxed);  // relaxed: its task keeps the scheduler alive
-  }
-  late_hand(const late_hand&) = delete;
-  late_hand& operator=(const late_hand&) = delete;
-  ~late_hand() {
-    all_.fetch_sub(1, std::memory_order_release);  // release: what it did is over; see tear_down
-  }
-
- private:
-  os::atomic<std::uint32_t>& all_;
-};
 
 std::uint32_t places_up_to(std::size_t count) noexcept {
   return static_cast<std::uint32_t>(count);
@@ -170,16 +151,16 @@ void scheduler_core::accept(admission way, task_node& node, const post_options& 
   switch (way.how) {
     case admission::kind::worker:
       if (way.may_allocate || seat_of(way).queue.has_room()) {
-        push_own(seat_of(way), node);
+        push_own(seat_of(way), word_of(node));
       } else {
-        spill(node);
+        spill(word_of(node));
       }
       if (with.wake) wake_for(&seat_of(way), false);
       break;
     case admission::kind::run_here:
       return run_here(client_of(way), node);
     default:
-      push_outside(client_of(way), node, with.wake, way.may_allocate);
+      push_outside(client_of(way), word_of(node), with.wake, way.may_allocate);
   }
   if (!with.wake) note_unwoken();
   go_out(way);
@@ -194,29 +175,29 @@ void scheduler_core::accept_later(admission way, task_node& node, const post_opt
   go_out(way);
 }
 
-void scheduler_core::push_own(seat& s, task_node& node) noexcept {
+void scheduler_core::push_own(seat& s, work_word work) noexcept {
   try {
-    s.queue.push(word_of(node));
+    s.queue.push(work);
   } catch (const std::bad_alloc&) {
-    spill(node);
+    spill(work);
   }
 }
 
-void scheduler_core::push_outside(client& c, task_node& node, bool wake,
+void scheduler_core::push_outside(client& c, work_word work, bool wake,
                                   bool may_allocate) noexcept {
   // Straight to an idle worker, unless older work waits in the queue.
-  if (wake && !outside.maybe_work() && place_directly(c, node)) return;
-  const bool queued = push_to_queue(*c.producer, node, may_allocate);
-  if (!queued) spill(node);
+  if (wake && !outside.maybe_work() && place_directly(c, work)) return;
+  const bool queued = push_to_queue(*c.producer, work, may_allocate);
+  if (!queued) spill(work);
   // Sentinels and brisk workers look after the queue, not after what was spilled.
   if (wake) wake_for(nullptr, queued);
 }
 
-bool scheduler_core::push_to_queue(lockfree::injector::producer& from, task_node& node,
+bool scheduler_core::push_to_queue(lockfree::injector::producer& from, work_word work,
                                    bool may_allocate) noexcept {
-  if (!may_allocate) return outside.try_push(from, word_of(node));
+  if (!may_allocate) return outside.try_push(from, work);
   try {
-    outside.push(from, word_of(node));
+    outside.push(from, work);
     return true;
   } catch (const std::bad_alloc&) {
     return false;
@@ -224,20 +205,22 @@ bool scheduler_core::push_to_queue(lockfree::injector::producer& from, task_node
 }
 
 // What the queues had no memory for; workers look here before they look anywhere else.
-void scheduler_core::spill(task_node& node) noexcept {
-  task_node* before = spilled.load(std::memory_order_relaxed);  // relaxed: the CAS decides
+void scheduler_core::spill(work_word work) noexcept {
+  work_word before = spilled.load(std::memory_order_relaxed);  // relaxed: the CAS decides
   do {
-    node.next.store(before, std::memory_order_relaxed);  // relaxed: published by the CAS
-    // seq_cst: publishes the node, before the look at the idle word that follows.
-  } while (!spilled.compare_exchange_weak(before, &node, std::memory_order_seq_cst,
+    detail::link(work, before);
+    // seq_cst: publishes the work, before the look at the idle word that follows.
+  } while (!spilled.compare_exchange_weak(before, work, std::memory_order_seq_cst,
                                           std::memory_order_relaxed));
 }
 
 void scheduler_core::run_here(client& c, task_node& node) noexcept {
   const std::uint8_t size_class = node.size_class;
-  const late_hand here(late_hands);
+  const detail::late_hand here(late_hands);
   c.go_out();  // the callable may take its time: close() does not wait for it
-  // As on a worker: its errors and its root context are this scheduler's.
+  // As on a worker: its errors and its root context are this scheduler's, and if it is a task it
+  // goes on at the workers.
+  const executor_scope scope(*this);
   detail::current_thread before = detail::current;
   detail::current = {this, &memory, nullptr, &node, &before};
   const auto done = node.act(node, task_node::action::run);
@@ -264,14 +247,14 @@ void scheduler_core::enqueue_delayed(task_node& node, void* timer,
   } catch (const std::bad_alloc&) {
   }
   if (c == nullptr) {  // the timer's memory is forgotten until the pools go
-    const late_hand here(late_hands);
-    spill(node);
+    const detail::late_hand here(late_hands);
+    spill(word_of(node));
     wake_for(nullptr, false);  // as in push_outside()
     return;
   }
   c->go_in();
   c->give(timer, timer_class);
-  push_outside(*c, node, true, true);
+  push_outside(*c, word_of(node), true, true);
   c->go_out();
 }
 
@@ -314,7 +297,7 @@ void scheduler_core::accept_many(admission way, task_node* const* nodes, std::si
       outside.push_many(*client_of(way).producer, words.data(), count);
     }
   } catch (const std::bad_alloc&) {
-    for (std::size_t i = 0; i < count; ++i) spill(*nodes[i]);
+    for (std::size_t i = 0; i < count; ++i) spill(words[i]);
     to_queue = false;
   }
   if (with.wake) wake_for(own ? &seat_of(way) : nullptr, to_queue);  // as in push_outside()

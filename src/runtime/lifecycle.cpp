@@ -259,14 +259,17 @@ bool scheduler_core::quiet() noexcept {
   for (const auto& set : clusters) set->look();
   const auto add_finished = [&](const lane& l) {
     // acquire: what was counted before is visible; pairs with the release in lane::count.
-    finished +=
-        l.ran.load(std::memory_order_acquire) + l.not_started.load(std::memory_order_acquire);
+    finished += l.ran.load(std::memory_order_acquire) +
+                l.not_started.load(std::memory_order_acquire) +
+                l.live_ended.load(std::memory_order_acquire);
   };
   for (const auto& s : seats) add_finished(*s);
   memory.for_each_client(add_finished);
   std::uint64_t accepted = 0;
   const auto add_accepted = [&](const lane& l) {
-    accepted += l.accepted.load(std::memory_order_acquire);  // acquire: as above
+    // acquire: as above
+    accepted +=
+        l.accepted.load(std::memory_order_acquire) + l.live_begun.load(std::memory_order_acquire);
   };
   for (const auto& s : seats) add_accepted(*s);
   memory.for_each_client(add_accepted);
@@ -293,7 +296,11 @@ void scheduler_core::check_quiet_after_change() noexcept {
 
 shutdown_report scheduler_core::report() {
   shutdown_report r;
+  std::uint64_t live = 0;
   const auto add = [&](const lane& l) {
+    // relaxed: a moment in the life of tasks that go on.
+    live +=
+        l.live_begun.load(std::memory_order_relaxed) - l.live_ended.load(std::memory_order_relaxed);
     r.ran += l.ran.load(std::memory_order_acquire);                  // acquire: as in quiet()
     r.not_started += l.not_started.load(std::memory_order_acquire);  // acquire: as in quiet()
   };
@@ -306,6 +313,7 @@ shutdown_report scheduler_core::report() {
     const char* task = t->running.load(std::memory_order_relaxed);
     if (task != nullptr) r.blocking.push_back({task, t->name});
   }
+  if (live != 0) r.blocking.push_back({std::to_string(live) + " live coroutines", "none"});
   return r;
 }
 

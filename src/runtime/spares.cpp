@@ -24,6 +24,13 @@ using detail::seat;
 using detail::task_memory;
 using detail::worker_thread;
 
+// The thread may run a job of this scheduler in the middle of a task of another one.
+void scheduler_core::begin_blocking() noexcept {
+  for (detail::current_thread* at = &detail::current; at != nullptr; at = at->outer) {
+    if (at->place != nullptr) at->core->lend_seat();
+  }
+}
+
 bool scheduler_core::lend_seat() noexcept {
   seat* mine = detail::current.seat_of(*this);
   if (mine == nullptr) return false;

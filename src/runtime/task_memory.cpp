@@ -132,6 +132,22 @@ task_memory::~task_memory() {
   }
 }
 
+void* task_memory::take_lasting(std::uint8_t size_class, task_memory*& from) {
+  const attachment mine = latest;
+  if (mine.memory == nullptr) return nullptr;
+  struct visit {
+    client& c;
+    explicit visit(client& who) noexcept : c(who) { c.go_in(); }
+    ~visit() { c.go_out(); }
+  } const inside(*mine.record);
+  // seq_cst: as in give_back().
+  if ((mine.memory->life.load(std::memory_order_seq_cst) & gone) != 0) return nullptr;
+  void* block = mine.record->take_block(size_class);
+  lane::count(mine.record->results);
+  from = mine.memory;
+  return block;
+}
+
 void task_memory::give_back(void* node, std::uint8_t size_class) noexcept {
   if (lane* mine = current.seat_of(*this)) {
     mine->give(node, size_class);

@@ -81,6 +81,11 @@ class task_memory {
   /// Gives back the memory of a result's node, from any thread, at any time.
   void give_back(void* node, std::uint8_t size_class) noexcept;
 
+  /// A block that may outlive its scheduler, by a thread that sits on no seat: from the scheduler
+  /// it handed work to last. Null when there is none, or none any more.
+  /// @errors    throws std::bad_alloc
+  static void* take_lasting(std::uint8_t size_class, task_memory*& from);
+
   template <class F>
   void for_each_client(F f) const {
     // seq_cst: whoever has changed `life` before sees the record of each thread that has not seen

@@ -10,7 +10,6 @@ namespace pinion {
 
 using detail::client;
 using detail::seat;
-using detail::task_node;
 using lockfree::idle_set;
 
 namespace {
@@ -80,9 +79,8 @@ void scheduler_core::count_wake(seat* from) noexcept {
   }
 }
 
-// Gives the node to an idle worker in one step. False: nobody is idle, or the queue is better.
-bool scheduler_core::place_directly(client& c, task_node& node) noexcept {
-  const auto word = reinterpret_cast<detail::work_word>(&node);
+// Gives the work to an idle worker in one step. False: nobody is idle, or the queue is better.
+bool scheduler_core::place_directly(client& c, detail::work_word word) noexcept {
   for (std::size_t i = 0; i < clusters.size(); ++i) {
     idle_set& set = *clusters[i];
     const auto seen = set.look();

@@ -11,17 +11,6 @@
 
 namespace pinion::detail {
 
-namespace {
-
-task_node* node_of(work_word w) noexcept {
-  return reinterpret_cast<task_node*>(w);
-}
-work_word word_of(task_node* n) noexcept {
-  return reinterpret_cast<work_word>(n);
-}
-
-}  // namespace
-
 void worker::run() noexcept {
   for (;;) {
     seat* s = current.place;
@@ -48,7 +37,8 @@ void worker::run() noexcept {
 // The seat may be lost while the task runs: then its memory goes back through this thread's own
 // record, and there is nothing to look for until another seat is free.
 void worker::execute(work_word w) noexcept {
-  task_node& node = *node_of(w);
+  if (is_item(w)) return resume(item_of(w));
+  task_node& node = node_of(w);
   if (node.counted) core_.room.give_back(1);
   const std::uint8_t size_class = node.size_class;
   // relaxed: for reports, which may be a moment late.
@@ -65,6 +55,14 @@ void worker::execute(work_word w) noexcept {
   lane::count(done.started ? mine.ran : mine.not_started);
 }
 
+// A coroutine goes on, or a child of one begins. It is counted as live, not as a task.
+void worker::resume(work_item& item) noexcept {
+  // relaxed, both: as in execute().
+  thread_.running.store("coroutine", std::memory_order_relaxed);
+  item.run(item);
+  thread_.running.store(nullptr, std::memory_order_relaxed);
+}
+
 // The own queue first, what comes from outside in its turn, then what others have.
 work_word worker::find_work(seat& s) noexcept {
   if (++s.tick >= poll_interval_) {
@@ -73,7 +71,7 @@ work_word worker::find_work(seat& s) noexcept {
   }
   work_word later = 0;
   if (work_word w = s.queue.pop(later)) {
-    __builtin_prefetch(node_of(later));
+    __builtin_prefetch(address_of(later));
     return w;
   }
   if (last_count_ != 0) {  // the last batch is done: so long does a task take
@@ -104,13 +102,13 @@ work_word worker::take_turns(seat& s) noexcept {
 }
 
 work_word worker::poll_outside(seat& s) noexcept {
-  if (task_node* mine = s.inbox.pop()) return word_of(mine);
+  if (task_node* mine = s.inbox.pop()) return word_of(*mine);
   return poll_queue(s);
 }
 
 // What was handed in for whoever is free.
 work_word worker::poll_queue(seat& s) noexcept {
-  if (core_.spilled.load(std::memory_order_relaxed) != nullptr) {  // relaxed: a hint
+  if (core_.spilled.load(std::memory_order_relaxed) != 0) {  // relaxed: a hint
     if (work_word w = take_spilled(s)) return w;
   }
   if (!core_.outside.maybe_work()) return 0;
@@ -118,7 +116,7 @@ work_word worker::poll_queue(seat& s) noexcept {
   const auto popped = core_.outside.pop_many(s.injected_from, words.data(), words.size());
   if (popped.restored) core_.wake_for(&s, false);
   if (popped.count == 0) return 0;
-  for (std::size_t i = 0; i < popped.count; ++i) __builtin_prefetch(node_of(words[i]));
+  for (std::size_t i = 0; i < popped.count; ++i) __builtin_prefetch(address_of(words[i]));
   lane::count(s.stats.injected, popped.count);
   const work_word first = keep_one(s, words.data(), popped.count);
   after_poll(s, popped.count);
@@ -147,7 +145,7 @@ work_word worker::keep_one(seat& s, work_word* words, std::size_t count) noexcep
     try {
       s.queue.push_many({words + first, count - first});
     } catch (const std::bad_alloc&) {
-      for (std::size_t i = first; i < count; ++i) core_.spill(*node_of(words[i]));
+      for (std::size_t i = first; i < count; ++i) core_.spill(words[i]);
     }
   }
   work_word later = 0;
@@ -182,17 +180,15 @@ bool worker::becomes_brisk(seat& s, std::size_t count) noexcept {
 
 work_word worker::take_spilled(seat& s) noexcept {
   // acquire: sees the nodes; pairs with the release in scheduler_core::spill.
-  task_node* list = core_.spilled.exchange(nullptr, std::memory_order_acquire);
-  if (list == nullptr) return 0;
-  // relaxed: the list is this thread's alone.
-  task_node* rest = list->next.load(std::memory_order_relaxed);
-  while (rest != nullptr) {
-    task_node* next = rest->next.load(std::memory_order_relaxed);  // relaxed: as above
-    core_.push_own(s, *rest);
+  const work_word list = core_.spilled.exchange(0, std::memory_order_acquire);
+  if (list == 0) return 0;
+  for (work_word rest = linked_to(list); rest != 0;) {
+    const work_word next = linked_to(rest);
+    core_.push_own(s, rest);
     rest = next;
-    if (rest == nullptr) core_.wake_for(&s, false);
+    if (rest == 0) core_.wake_for(&s, false);
   }
-  return word_of(list);
+  return list;
 }
 
 // --- Searching.
@@ -227,7 +223,7 @@ work_word worker::steal_from_tier(seat& s, std::size_t tier) noexcept {
     const std::size_t taken = victim.queue.steal(words);
     if (taken == 0) continue;
     for (std::size_t k = 0; k < std::min(taken, batch_max); ++k) {
-      __builtin_prefetch(node_of(words[k]));
+      __builtin_prefetch(address_of(words[k]));
     }
     lane::count(s.stats.stolen, taken);
     lane::count(s.stolen_at[tier], taken);
@@ -261,7 +257,7 @@ void worker::let_others_finish(seat& s) noexcept {
 
 bool worker::has_spilled() const noexcept {
   // seq_cst: part of the look before the sleep.
-  return core_.spilled.load(std::memory_order_seq_cst) != nullptr;
+  return core_.spilled.load(std::memory_order_seq_cst) != 0;
 }
 
 bool worker::work_visible(seat& s) const noexcept {

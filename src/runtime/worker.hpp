@@ -84,6 +84,7 @@ class worker {
   void wake_who_has_mail(seat&) noexcept;
 
   void execute(work_word) noexcept;
+  void resume(work_item&) noexcept;
   bool wait_for_seat() noexcept;
 
   scheduler_core& core_;

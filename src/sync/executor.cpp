@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "pinion/sync/executor.hpp"
 
+#include <cassert>
+
 #include "pinion/sync/result.hpp"
 #include "pinion/sync/time_source.hpp"
 
@@ -21,6 +23,11 @@ constinit thread_local executor* current = nullptr;
 
 void executor::unobserved(const error& e, const char* where) noexcept {
   print_unobserved_error(e, where);
+}
+
+void executor::resume(work_item& item, bool) noexcept {
+  [[maybe_unused]] const bool posted = post(item);
+  assert(posted && "an executor refused to resume what is suspended on it");
 }
 
 // Never inlined: code that suspends may go on in another thread, and a compiler that sees the

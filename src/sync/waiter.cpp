@@ -3,10 +3,12 @@
 
 #include <utility>
 
+#include "pinion/sync/resumption.hpp"
+
 namespace pinion {
 
 void waiter::resume(work_item& item) noexcept {
-  static_cast<waiter&>(item).suspended_.resume();
+  detail::run_coroutine(static_cast<waiter&>(item).suspended_);
 }
 
 // Only for a waiter that has committed: it stays where it is until this has woken it.
@@ -14,8 +16,7 @@ void waiter::rouse() noexcept {
   if (parker_ != nullptr) {
     parker_->unpark();
   } else {
-    [[maybe_unused]] const bool posted = executor_->post(*this);
-    assert(posted && "an executor refused to resume what is suspended on it");
+    executor_->resume(*this, false);
   }
 }
 

@@ -58,7 +58,7 @@ class job_of {
   std::array<char, Bytes> some_{};
 };
 using small_job = job_of<8>;
-using large_job = job_of<400>;  // from the heap, each
+using large_job = job_of<1200>;  // from the heap, each
 
 /// f() hands in one job and says whether it was taken. Counts what became of it.
 template <class F>

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What counts as work, and what waiting for it gives.
+// What counts as work (a task, or something to call), and what waiting for it gives.
 #pragma once
 
 #include <concepts>
 #include <type_traits>
 
+#include "pinion/runtime/task.hpp"
 #include "pinion/sync/context.hpp"
 #include "pinion/sync/result.hpp"
 
@@ -18,9 +19,13 @@ struct job_value {
 };
 template <class T>
 struct job_value<result<T>> : job_value<T> {};
+template <class T>
+struct job_value<task<T>> : job_value<T> {};
 
 template <class F>
 struct job_traits {};
+template <class T>
+struct job_traits<task<T>> : job_value<T> {};
 template <std::invocable<const context&> F>
 struct job_traits<F> : job_value<std::invoke_result_t<F, const context&>> {};
 template <std::invocable F>
@@ -30,14 +35,14 @@ requires(!std::invocable<F, const context&>) struct job_traits<F>
 
 }  // namespace detail
 
-/// Work: a callable as `f()` or `f(const context&)`. It may return a value, or a result, whose
-/// error is then the job's error.
+/// Work: a task, or a callable as `f()` or `f(const context&)`. The callable may return a value, a
+/// result, whose error is then the job's error, or a task; it is kept until that has ended.
 template <class F>
 concept job = requires {
   typename detail::job_traits<std::remove_cvref_t<F>>::type;
 };
 
-/// What waiting for the job gives: T for T and for result<T>.
+/// What waiting for the job gives: T for T, result<T> and task<T>.
 template <job F>
 using job_result = typename detail::job_traits<std::remove_cvref_t<F>>::type;
 

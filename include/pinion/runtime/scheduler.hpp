@@ -25,9 +25,11 @@
 #include "pinion/runtime/gate.hpp"
 #include "pinion/runtime/job.hpp"
 #include "pinion/runtime/options.hpp"
+#include "pinion/runtime/resume_on.hpp"
 #include "pinion/runtime/shutdown.hpp"
 #include "pinion/runtime/stats.hpp"
 #include "pinion/runtime/submitted_node.hpp"
+#include "pinion/runtime/task_root.hpp"
 #include "pinion/sync/context.hpp"
 #include "pinion/sync/executor.hpp"
 #include "pinion/sync/future.hpp"
@@ -54,6 +56,9 @@ class scheduler {
   scheduler& operator=(const scheduler&) = delete;
 
   // Handing over work.
+
+  // A task, or the task that a callable makes, is resumed by this scheduler until it has ended;
+  // until then it is live, and a drain waits for it. Its context comes to it as task_context().
 
   /// Runs it for its effect. Errors go to the error hook, and so does a refusal (then: false, and
   /// `f` is untouched). `ctx` goes to the job; if it is done before the start, the job does not
@@ -86,22 +91,27 @@ class scheduler {
   /// @errors    not_ready: no node is free, the thread is not attached, or `after` is set;
   ///            stopped, overloaded: refused
   template <std::invocable F>
-  requires(sizeof(F) <= 32) && std::is_nothrow_move_constructible_v<F> result<> try_post(
-                                   F f, post_options = {}) noexcept;
+  requires(sizeof(F) <= 32) && std::is_nothrow_move_constructible_v<F> &&
+      (!detail::starts_task<F>)result<> try_post(F f, post_options = {}) noexcept;
 
   /// One queue operation and one wake-up for every 64. How many were accepted: a prefix.
   template <std::ranges::input_range R>
-  requires job<std::ranges::range_value_t<R>> std::size_t post_bulk(R&& jobs, post_options = {});
+  requires detail::plain_job<std::ranges::range_value_t<R>> std::size_t post_bulk(
+      R&& jobs, post_options = {});
 
-  /// Runs it on that worker and on no other, however long that takes. `after` is not looked at.
+  /// Runs it on that worker and on no other, which a task could not promise, however long that
+  /// takes. `after` is not looked at.
   /// @errors    throws std::out_of_range unless worker < workers()
-  template <job F>
+  template <detail::plain_job F>
   bool post_to(std::size_t worker, F&& f, post_options = {});
 
   /// Sets up the calling thread for handing over work; otherwise its first post does that. An idle
   /// worker begins to look for work that comes without a wake-up.
   /// @errors    throws std::bad_alloc
   void attach();
+
+  /// co_await it in a task: see resume_on().
+  detail::hop schedule() noexcept { return resume_on(*this); }
 
   /// For those who only need somebody to run things.
   operator executor_ref() noexcept;
@@ -139,6 +149,8 @@ class scheduler {
   friend struct detail::gate;
   template <class Node, class... Args>
   bool post_node(const context* ctx, const post_options&, Args&&...);
+  template <class Node, class F>
+  bool post_task(const context* ctx, const post_options&, F&&);
   template <class Node, class... Args>
   future<typename Node::value_type> submit_node(const context* ctx, const post_options&, Args&&...);
 
@@ -158,14 +170,37 @@ bool scheduler::post_node(const context* ctx, const post_options& options, Args&
   return true;
 }
 
+template <class Node, class F>
+bool scheduler::post_task(const context* ctx, const post_options& options, F&& f) {
+  detail::entry way(*core_, detail::gate::enter(*core_, ctx, 1), options);
+  if (way.refused()) {
+    detail::gate::refuse(*core_, way.why(), options.name);
+    return false;
+  }
+  Node& node = way.make<Node>(*core_, options, ctx, std::forward<F>(f));
+  detail::gate::count_result(way.where());
+  way.accept(node);
+  return true;
+}
+
 template <job F>
 bool scheduler::post(F&& f, post_options options) {
-  return post_node<detail::posted_node<std::decay_t<F>>>(nullptr, options, std::forward<F>(f));
+  if constexpr (detail::starts_task<std::decay_t<F>>) {
+    using node = detail::posted_task<std::decay_t<F>, detail::root_context>;
+    return post_task<node>(nullptr, options, std::forward<F>(f));
+  } else {
+    return post_node<detail::posted_node<std::decay_t<F>>>(nullptr, options, std::forward<F>(f));
+  }
 }
 
 template <job F>
 bool scheduler::post(const context& ctx, F&& f, post_options options) {
-  return post_node<detail::bound_node<std::decay_t<F>>>(&ctx, options, ctx, std::forward<F>(f));
+  if constexpr (detail::starts_task<std::decay_t<F>>) {
+    using node = detail::posted_task<std::decay_t<F>, detail::own_context>;
+    return post_task<node>(&ctx, options, std::forward<F>(f));
+  } else {
+    return post_node<detail::bound_node<std::decay_t<F>>>(&ctx, options, ctx, std::forward<F>(f));
+  }
 }
 
 template <class Node, class... Args>
@@ -185,19 +220,19 @@ auto scheduler::submit_node(const context* ctx, const post_options& options, Arg
 
 template <job F>
 auto scheduler::submit(F&& f, post_options options) -> future<job_result<F>> {
-  using node = detail::submitted_node<std::decay_t<F>, detail::root_context>;
+  using node = detail::node_for_result<std::decay_t<F>, detail::root_context>;
   return submit_node<node>(nullptr, options, std::forward<F>(f));
 }
 
 template <job F>
 auto scheduler::submit(const context& ctx, F&& f, post_options options) -> future<job_result<F>> {
-  using node = detail::submitted_node<std::decay_t<F>, detail::own_context>;
+  using node = detail::node_for_result<std::decay_t<F>, detail::own_context>;
   return submit_node<node>(&ctx, options, std::forward<F>(f));
 }
 
 template <std::invocable F>
-requires(sizeof(F) <= 32) && std::is_nothrow_move_constructible_v<F> result<> scheduler::try_post(
-                                 F f, post_options options) noexcept {
+requires(sizeof(F) <= 32) && std::is_nothrow_move_constructible_v<F> &&
+    (!detail::starts_task<F>)result<> scheduler::try_post(F f, post_options options) noexcept {
   if (options.after > duration::zero()) return errc::not_ready;
   detail::entry way(*core_, detail::gate::try_enter(*core_), options);
   if (way.refused()) return way.why();
@@ -207,7 +242,7 @@ requires(sizeof(F) <= 32) && std::is_nothrow_move_constructible_v<F> result<> sc
   return {};
 }
 
-template <job F>
+template <detail::plain_job F>
 bool scheduler::post_to(std::size_t worker, F&& f, post_options options) {
   detail::gate::check_worker(*core_, worker);
   detail::entry way(*core_, detail::gate::enter(*core_, nullptr, 1), options);
@@ -220,8 +255,8 @@ bool scheduler::post_to(std::size_t worker, F&& f, post_options options) {
 }
 
 template <std::ranges::input_range R>
-requires job<std::ranges::range_value_t<R>> std::size_t scheduler::post_bulk(R&& jobs,
-                                                                             post_options options) {
+requires detail::plain_job<std::ranges::range_value_t<R>> std::size_t scheduler::post_bulk(
+    R&& jobs, post_options options) {
   using node = detail::posted_node<std::ranges::range_value_t<R>>;
   std::size_t accepted = 0;
   auto next = std::ranges::begin(jobs);

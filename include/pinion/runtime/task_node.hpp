@@ -4,8 +4,9 @@
 //      bytes 0 to 31: what workers need          from byte 32: the callable
 //     [ act | name | next | size class, flags ] [ 32 bytes; more in larger nodes ]
 //
-// A callable of up to 32 bytes makes a node of one line. Larger ones take a node of 128 or 256
-// bytes; what is larger still comes from the heap. Queues hold a node's address as a work word.
+// A callable of up to 32 bytes makes a node of one line. Larger ones take a node of 128 bytes or
+// more, up to 1024 bytes; what is larger still comes from the heap. The frames of coroutines come
+// from the same pools. Queues hold a node's address as a work word.
 #pragma once
 
 #include <cstddef>
@@ -22,7 +23,7 @@
 
 namespace pinion::detail {
 
-/// What a queue holds: the address of a task node. 0 is none.
+/// What a queue holds: the address of a task node, or that of a work item plus one. 0 is none.
 using work_word = std::uintptr_t;
 
 struct task_node {
@@ -48,8 +49,8 @@ class task_memory;
 /// What a thread that makes tasks keeps for itself. One a seat, one an outside thread.
 class lane {
  public:
-  static constexpr std::size_t class_count = 3;
-  static constexpr std::size_t class_bytes[class_count] = {64, 128, 256};
+  static constexpr std::size_t class_count = 5;
+  static constexpr std::size_t class_bytes[class_count] = {64, 128, 256, 512, 1024};
   static constexpr std::uint8_t heap_class = class_count;
 
   static constexpr std::uint8_t class_of(std::size_t bytes) noexcept {
@@ -59,14 +60,16 @@ class lane {
   }
 
   struct pools {
-    lockfree::node_pool of[class_count] = {lockfree::node_pool{class_bytes[0]},
-                                           lockfree::node_pool{class_bytes[1]},
-                                           lockfree::node_pool{class_bytes[2]}};
+    lockfree::node_pool of[class_count] = {
+        lockfree::node_pool{class_bytes[0]}, lockfree::node_pool{class_bytes[1]},
+        lockfree::node_pool{class_bytes[2]}, lockfree::node_pool{class_bytes[3]},
+        lockfree::node_pool{class_bytes[4]}};
   };
 
   explicit lane(pools& p)
       : caches_{lockfree::node_cache(p.of[0]), lockfree::node_cache(p.of[1]),
-                lockfree::node_cache(p.of[2])} {}
+                lockfree::node_cache(p.of[2]), lockfree::node_cache(p.of[3]),
+                lockfree::node_cache(p.of[4])} {}
   lane(const lane&) = delete;
   lane& operator=(const lane&) = delete;
 
@@ -82,6 +85,10 @@ class lane {
       return caches_[c].take();
     }
   }
+
+  /// A block of that class, which is not the heap's.
+  /// @errors    throws std::bad_alloc
+  void* take_block(std::uint8_t size_class) { return caches_[size_class].take(); }
 
   /// As take(), but null instead of going to the heap.
   template <class Node>
@@ -107,7 +114,11 @@ class lane {
   os::atomic<std::uint64_t> accepted{0};
   os::atomic<std::uint64_t> ran{0};
   os::atomic<std::uint64_t> not_started{0};
-  // Nodes of results that were made, less those given back, by this lane.
+  // Coroutines that nobody awaits, from their start to their end.
+  os::atomic<std::uint64_t> live_begun{0};
+  os::atomic<std::uint64_t> live_ended{0};
+  // Blocks that may outlive the scheduler (nodes of results, frames): those made, less those given
+  // back, by this lane.
   os::atomic<std::uint64_t> results{0};
 
   /// One writer: an increment without a read-modify-write.

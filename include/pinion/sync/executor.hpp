@@ -9,6 +9,9 @@
 //                       blocking_scope                 lends the core while the thread sleeps
 //
 // A thread of nobody has an executor too: one that only blocks and keeps time.
+//
+// Work that suspends is counted by its executor from its start to its end. While it is counted the
+// executor does not end, and resuming it can neither be refused nor fail.
 #pragma once
 
 #include <functional>
@@ -36,6 +39,16 @@ class executor {
   /// @order     what was done before post() is visible to the item
   /// @lifetime  the executor may be gone as soon as the item has run
   virtual bool post(work_item&) noexcept = 0;
+
+  /// Counts a piece of work as live until end_live(). False: no new work is taken.
+  /// @threads   any
+  virtual bool begin_live() noexcept { return true; }
+  /// @threads   one of the executor's
+  virtual void end_live() noexcept {}
+
+  /// As post(), for what belongs to live work: it is always taken. With `wake` off it may wait
+  /// for a moment until the calling thread is through with what it runs.
+  virtual void resume(work_item&, bool wake) noexcept;
 
   /// Brackets a real block of the calling thread. A scheduler lends the core of the worker
   /// to a spare thread in between, so a pool whose workers all wait still makes progress.
