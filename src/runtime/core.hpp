@@ -114,6 +114,7 @@ class scheduler_core final : public executor {
   // --- For workers.
   void push_own(detail::seat&, detail::work_word) noexcept;
   void spill(detail::work_word) noexcept;
+  detail::lane& own_lane() noexcept;
   bool lend_seat() noexcept;
   bool become_spare(detail::worker_thread&) noexcept;
   bool take_assigned_seat(detail::worker_thread&) noexcept;
@@ -202,7 +203,6 @@ class scheduler_core final : public executor {
   void note_refusal(std::string what) noexcept;
 
   bool quiet() noexcept;
-  detail::lane& own_lane() noexcept;
   void wait_until_nobody_is_inside() noexcept;
   void wait_until_ended() noexcept;
   void join_all() noexcept;

@@ -307,6 +307,9 @@ shutdown_report scheduler_core::report() {
   for (const auto& s : seats) add(*s);
   memory.for_each_client(add);
   r.not_started += given_up.load(std::memory_order_acquire);  // acquire: as in quiet()
+  // Nothing is left, though a worker may not have come back yet from the coroutine that was last.
+  // acquire: as in shutdown_op::try_complete.
+  if (ended.load(std::memory_order_acquire)) return r;
   const std::lock_guard lock(threads_lock);
   for (const auto& t : threads) {
     // relaxed: a moment in the life of a task that runs on.

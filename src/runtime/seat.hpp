@@ -25,6 +25,8 @@ struct seat_counters {
       wakes_sent{0}, lent{0}, kept{0};
 };
 
+class invitation;
+
 struct seat : lane {
   seat(pools& p, lockfree::injector& outside, std::size_t number, const worker_place& where)
       : lane(p),
@@ -53,7 +55,8 @@ struct seat : lane {
   bool searching = false;  // counted as such in the idle set
   bool brisk = false;      // believes that it has set the bit
   std::uint32_t tick = 0;
-  std::uint64_t last_batch = 0;  // in cpu ticks
+  std::uint64_t last_batch = 0;   // in cpu ticks
+  invitation* resting = nullptr;  // to be used again: see the joins of tasks
 
   seat_counters stats;
   os::atomic<unsigned> last_cpu{~0U};                // where its worker went to sleep

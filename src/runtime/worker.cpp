@@ -59,6 +59,7 @@ void worker::execute(work_word w) noexcept {
 void worker::resume(work_item& item) noexcept {
   // relaxed, both: as in execute().
   thread_.running.store("coroutine", std::memory_order_relaxed);
+  current.task = nullptr;
   item.run(item);
   thread_.running.store(nullptr, std::memory_order_relaxed);
 }

@@ -81,6 +81,7 @@ class task_promise_base : public pooled_frame, private work_item {
     return *this;
   }
   std::coroutine_handle<> self() const noexcept { return self_; }
+  bool failed() const noexcept { return failed_; }
 
   /// The context it was started with.
   const context& ctx() const noexcept { return *context_; }
@@ -120,13 +121,19 @@ class task_promise_base : public pooled_frame, private work_item {
   const context* context_ = &context::background();
   executor* home_ = nullptr;  // while it runs elsewhere
   std::uint32_t transfers_ = 0;
+
+ protected:
+  bool failed_ = false;  // it threw
 };
 
 /// Holds what the task ends with.
 template <class T>
 class task_outcome : public task_promise_base {
  public:
-  void unhandled_exception() noexcept { set(error(std::current_exception())); }
+  void unhandled_exception() noexcept {
+    set(error(std::current_exception()));
+    this->failed_ = true;
+  }
 
   result<T>& outcome() noexcept { return outcome_; }
 
@@ -195,7 +202,7 @@ class [[nodiscard]] task {
   }
   /// @pre       it has not started, or has ended
   ~task() {
-    if (promise_ != nullptr) std::coroutine_handle<promise_type>::from_promise(*promise_).destroy();
+    if (promise_ != nullptr) promise_->self().destroy();
   }
 
   bool done() const noexcept { return promise_->self().done(); }
@@ -214,18 +221,18 @@ class [[nodiscard]] task {
     promise_type& awaited_;
   };
   /// Starts it, unless it has ended already (in a when_all()); once.
-  awaiter operator co_await() && noexcept { return awaiter(*promise_); }
+  awaiter operator co_await() && noexcept { return awaiter(promise()); }
 
   void swap(task& other) noexcept { std::swap(promise_, other.promise_); }
 
   // For who starts it without awaiting it.
-  promise_type& promise() const noexcept { return *promise_; }
+  promise_type& promise() const noexcept { return static_cast<promise_type&>(*promise_); }
 
  private:
   friend promise_type;
   explicit task(promise_type& made) noexcept : promise_(&made) {}
 
-  promise_type* promise_;
+  detail::task_promise_base* promise_;  // the only member: see promises_of()
 };
 
 inline task<void> detail::task_promise<void>::get_return_object() noexcept {

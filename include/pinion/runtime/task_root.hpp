@@ -62,6 +62,9 @@ result<T> flatten(result<result<T>>&& r) noexcept {
 /// finish(), when all else of the task is gone.
 template <class Node, class F, class Context>
 class task_root : public task_node {
+ public:
+  using callable = F;
+
  protected:
   using task_type = typename task_of<F>::type;
   using outcome_type = result<job_result<F>>;
