@@ -41,6 +41,7 @@ void take_options(int& argc, char** argv) {
 void add_all() {
   add_submit_external();
   add_spawn_inside();
+  add_coroutines();
   add_fan_out_fan_in();
   add_channel();
   add_pipeline();

@@ -22,6 +22,7 @@ namespace pinion::bench {
 // Throughput: how much a library does in a second.
 void add_submit_external();
 void add_spawn_inside();
+void add_coroutines();
 void add_fan_out_fan_in();
 void add_channel();
 void add_pipeline();

@@ -6,6 +6,11 @@
 namespace pinion {
 
 result<shutdown_report> shutdown_op::wait() {
+  if (const errc refusal = begin(); refusal != errc::ok) return refusal;
+  return end(base::wait());
+}
+
+errc shutdown_op::begin() noexcept {
   if (core_->must_not_wait()) return errc::would_deadlock;
   // relaxed: the child of a fork has had it set before it ran anything.
   if ((core_->life(std::memory_order_relaxed) & detail::task_memory::forked) != 0) {
@@ -16,8 +21,11 @@ result<shutdown_report> shutdown_op::wait() {
   } else {
     core_->begin_drain();
   }
-  result<shutdown_report> ended = base::wait();
-  // The only error of this wait is that its context ended: then say who still blocks.
+  return errc::ok;
+}
+
+// The only error of this wait is that its context ended: then say who still blocks.
+result<shutdown_report> shutdown_op::end(result<shutdown_report> ended) {
   if (!ended) {
     shutdown_report so_far = core_->report();
     // acquire: as in try_complete.

@@ -111,6 +111,27 @@ TEST(resume_on, an_exception_comes_home_too) {
   EXPECT_EQ(home.submit(only).wait().value(), 7);
 }
 
+task<std::size_t> end_of(scheduler& other) {
+  auto draining = other.drain();
+  const auto report = co_await draining;
+  co_return report ? report->ran : 0;
+}
+task<bool> end_of_own(scheduler& own) {
+  const auto report = co_await own.drain();
+  co_return !report && report.error() == errc::would_deadlock;
+}
+
+TEST(resume_on, POOL_10_a_task_awaits_the_end_of_another_scheduler_but_not_of_its_own) {
+  scheduler home(with_workers(1)), other(with_workers(1));
+  mailbox box;
+  other.post([](mailbox& from) -> task<> { (void)co_await from.take(); }(box));
+  auto answer = home.submit(end_of(other));
+  until([&] { return waiters_of(box.waiting) == 1; });
+  box.give(1);
+  EXPECT_EQ(answer.wait().value(), 1u);
+  EXPECT_TRUE(home.submit(end_of_own(home)).wait().value());
+}
+
 task<> take_turns(std::vector<int>& order, int who) {
   for (int i = 0; i < 3; ++i) {
     order.push_back(who);

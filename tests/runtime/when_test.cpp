@@ -120,7 +120,7 @@ task<> two_fail(gate& first, gate& second, std::atomic<bool>& ended) {
   }
 }
 
-TEST_P(when_with, TG_when_all_waits_for_all_and_throws_the_first_error_and_reports_the_others) {
+TEST_P(when_with, when_all_waits_for_all_and_throws_the_first_error_and_reports_the_others) {
   scheduler sched(counting_errors(GetParam()));
   gate first, second;
   std::atomic<bool> ended{false};

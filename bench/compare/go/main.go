@@ -22,6 +22,7 @@ type measurement struct {
 	elapsed time.Duration
 	items   int
 	samples []time.Duration // of a latency; nil for throughput
+	bytes   float64         // of memory, for each item
 }
 
 type work struct {
@@ -51,6 +52,9 @@ func entry(w work, m measurement) map[string]any {
 		e["samples"] = len(m.samples)
 		e["label"] = curve(m.samples)
 		m.elapsed, m.items = time.Duration(percentile(m.samples, 50)), 1
+	}
+	if m.bytes != 0 {
+		e["bytes"] = m.bytes
 	}
 	e["real_time"] = float64(m.elapsed)
 	e["cpu_time"] = float64(m.elapsed)

@@ -42,7 +42,7 @@ func works(workers int) []work {
 		all = append(all, work{name("channel", fmt.Sprintf("/senders:%d/capacity:%d/unpinned", s.senders, s.capacity)),
 			func() measurement { return throughChannel(s.senders, s.capacity) }})
 	}
-	return all
+	return append(all, coroutines(workers)...)
 }
 
 // throughChannel sends numbers from some goroutines to as many others.

@@ -40,6 +40,10 @@ class [[nodiscard("nothing ends before this is waited for")]] shutdown_op
   ///            middle of handing in, such as the copy constructor of a callable
   result<shutdown_report> wait();
 
+  /// The same for a task of another scheduler.
+  class awaiter;
+  awaiter operator co_await() noexcept;
+
   // The operation protocol.
   void collect(lock_set&) noexcept;
   bool try_complete() noexcept;
@@ -53,9 +57,34 @@ class [[nodiscard("nothing ends before this is waited for")]] shutdown_op
  private:
   using base = operation_base<shutdown_op, shutdown_report>;
 
+  errc begin() noexcept;
+  result<shutdown_report> end(result<shutdown_report>);
+
   scheduler_core* core_;
   how how_;
   wait_link link_;
 };
+
+class shutdown_op::awaiter : public operation_awaiter<shutdown_op> {
+ public:
+  explicit awaiter(shutdown_op& op) noexcept : operation_awaiter(op), op_(op) {}
+
+  bool await_ready() noexcept {
+    refusal_ = op_.begin();
+    return refusal_ != errc::ok || operation_awaiter::await_ready();
+  }
+  result<shutdown_report> await_resume() {
+    if (refusal_ != errc::ok) return refusal_;
+    return op_.end(operation_awaiter::await_resume());
+  }
+
+ private:
+  shutdown_op& op_;
+  errc refusal_ = errc::ok;
+};
+
+inline shutdown_op::awaiter shutdown_op::operator co_await() noexcept {
+  return awaiter(*this);
+}
 
 }  // namespace pinion

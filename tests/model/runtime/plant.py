@@ -45,6 +45,16 @@ MISTAKES = {
         ("compare_exchange_weak(mine->next, mine, std::memory_order_seq_cst,",
          "compare_exchange_weak(mine->next, mine, std::memory_order_release,"),
     ],
+    # The end does not wait for what is suspended.
+    "live_not_counted": [
+        (" + l.live_begun.load(std::memory_order_acquire);", ";"),
+        (" +\n                l.live_ended.load(std::memory_order_acquire);", ";"),
+    ],
+    # An invitation that is in use is counted as over by who claims the last child, and by its user.
+    "invitation_counted_twice": [
+        ("  return before == state::armed;\n",
+         "  return before == state::armed || before == state::taken;\n"),
+    ],
     # A worker that has announced itself does not look whether somebody waits for the end.
     "look_after_announcement": [
         ("  if ((life & task_memory::draining) != 0) core_.check_quiet();\n", ""),

@@ -2,6 +2,7 @@
 // Do the tests of the whole scheduler bite? Each of these is run with one source of the library
 // changed in one place, and must find it.
 #include "tests/model/runtime/bodies.hpp"
+#include "tests/model/runtime/task_bodies.hpp"
 #include "tests/model/support/system.hpp"
 
 namespace {
@@ -41,6 +42,14 @@ TEST(planted, record_out_of_order) {
 
 TEST(planted, look_after_announcement) {
   EXPECT_TRUE(fails(hard, post_and_drain<2>, lost_wake_up));
+}
+
+TEST(planted, live_not_counted) {
+  EXPECT_TRUE(fails(hard, drain_against_suspended<1>, ""));
+}
+
+TEST(planted, invitation_counted_twice) {
+  EXPECT_TRUE(fails(hard, joins_in_a_row<2>, ""));
 }
 
 }  // namespace
