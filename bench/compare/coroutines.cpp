@@ -50,6 +50,10 @@ task<std::size_t> await_each(std::size_t count) {
 
 // --- A tree: each node has ten children, which give a number or what their children gave.
 
+std::uint64_t leaves_of_tree() {
+  return scaled(10, 1) < 10 ? 1'000 : 1'000'000;
+}
+
 task<std::uint64_t> skynet(std::uint64_t first, std::uint64_t size) {
   if (size == 1) co_return first;
   const std::uint64_t part = size / 10;
@@ -175,12 +179,11 @@ void add_coroutines() {
     const std::size_t count = scaled(1'000'000, 1000);
     return second_run(1, count, [=](scheduler&) { return await_each(count); });
   });
-  const std::uint64_t leaves = scaled(10, 1) < 10 ? 1'000 : 1'000'000;
   add("skynet", workers, "",
       [=] { return second_run(workers, leaves, [=](scheduler&) { return skynet(0, leaves); }); });
 #if defined(PINION_BENCH_ONETBB)
   add_benchmark(name_of<onetbb>("skynet", {workers}, "/unpinned"),
-                [=] { return skynet_of_onetbb(workers, leaves); });
+                [=] { return skynet_of_onetbb(workers, leaves_of_tree()); });
 #endif
   add("ping_pong", 1, "", [] {
     const std::size_t count = scaled(300'000, 1000);

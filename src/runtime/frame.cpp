@@ -44,7 +44,11 @@ void* mark(void* frame, std::size_t bytes, task_memory* from) noexcept {
     reinterpret_cast<const foreign_frame*>(origin - 1)->give(frame, bytes);
   } else {
     const std::uint8_t size_class = lane::class_of(with_origin(bytes));
-    reinterpret_cast<task_memory*>(origin)->give_back(frame, size_class);
+    auto* from = reinterpret_cast<task_memory*>(origin);
+    seat* mine = current.place;
+    if (mine == nullptr || current.memory != from) return from->give_back(frame, size_class);
+    mine->give_pooled(frame, size_class);
+    lane::count(mine->results, ~std::uint64_t{0});
   }
 }
 

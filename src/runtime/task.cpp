@@ -11,14 +11,14 @@ std::coroutine_handle<> task_promise_base::transfer_by_step() noexcept {
 }
 
 std::coroutine_handle<> task_promise_base::end_by_step() noexcept {
-  after_suspension(home_ != nullptr ? &come_home : &finish, this);
+  after_suspension(home_ != nullptr ? &come_home : at_end_, this);
   return std::noop_coroutine();
 }
 
 // It has ended, and is where it was started.
 std::coroutine_handle<> task_promise_base::finish(void* promise) noexcept {
   auto& self = *static_cast<task_promise_base*>(promise);
-  if (self.at_end_ != nullptr) return self.at_end_(self.whom_, self);
+  if (self.at_end_ != nullptr) return self.at_end_(promise);
   return self.parent_->self_;
 }
 

@@ -173,7 +173,6 @@ std::coroutine_handle<> join::count_end() noexcept {
 }
 
 void join::note_decision(task_promise_base& child) noexcept {
-  if (decided_by_ == decided_by::failure && !child.failed()) return;
   const task_promise_base* nobody = nullptr;
   // relaxed: read when all have ended.
   const bool decides = first_.compare_exchange_strong(nobody, &child, std::memory_order_relaxed,
@@ -183,9 +182,10 @@ void join::note_decision(task_promise_base& child) noexcept {
 
 // When nothing of the child is on the stack: as soon as it is counted, another one may let the
 // parent go on, which destroys all of them. Counts it, and claims the next, in one step.
-std::coroutine_handle<> join::at_end(void* whom, task_promise_base& child) noexcept {
-  join& all = *static_cast<join*>(whom);
-  all.note_decision(child);
+std::coroutine_handle<> join::at_end(void* promise) noexcept {
+  task_promise_base& child = task_promise_base::of(promise);
+  join& all = *static_cast<join*>(child.whom());
+  if (all.decided_by_ == decided_by::any_end || child.failed()) all.note_decision(child);
   const std::coroutine_handle<> parent = all.parent_->self();
   const std::uint32_t count = all.count_;
   const std::uint32_t ends = all.ends_;

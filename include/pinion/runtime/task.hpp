@@ -46,9 +46,13 @@ namespace detail {
 /// The part of a promise that does not depend on the type.
 class task_promise_base : public pooled_frame, private work_item {
  public:
-  /// For who is told of the end instead of being transferred to. Called when nothing of the task
-  /// is on the stack any more, by a thread of the executor that started it.
-  using end_function = std::coroutine_handle<> (*)(void* whom, task_promise_base&) noexcept;
+  /// For who is told of the end instead of being transferred to: called with the promise when
+  /// nothing of the task is on the stack any more, by a thread of the executor that started it.
+  using end_function = next_step;
+  static task_promise_base& of(void* promise) noexcept {
+    return *static_cast<task_promise_base*>(promise);
+  }
+  void* whom() const noexcept { return whom_; }
 
   std::suspend_always initial_suspend() const noexcept { return {}; }
 
@@ -118,8 +122,8 @@ class task_promise_base : public pooled_frame, private work_item {
     void* whom_ = nullptr;
   };
   end_function at_end_ = nullptr;
-  const context* context_ = &context::background();
-  executor* home_ = nullptr;  // while it runs elsewhere
+  const context* context_ = nullptr;  // from the start on
+  executor* home_ = nullptr;          // while it runs elsewhere
   std::uint32_t transfers_ = 0;
 
  protected:

@@ -9,6 +9,7 @@
 // from the same pools. Queues hold a node's address as a work word.
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -54,9 +55,8 @@ class lane {
   static constexpr std::uint8_t heap_class = class_count;
 
   static constexpr std::uint8_t class_of(std::size_t bytes) noexcept {
-    std::uint8_t c = 0;
-    while (c < class_count && class_bytes[c] < bytes) ++c;
-    return c;
+    const auto c = static_cast<std::size_t>(std::bit_width((bytes - 1) / class_bytes[0]));
+    return static_cast<std::uint8_t>(c < class_count ? c : class_count);  // each is twice the last
   }
 
   struct pools {
@@ -98,11 +98,15 @@ class lane {
     return caches_[c].try_take();
   }
 
+  void give_pooled(void* block, std::uint8_t size_class) noexcept {
+    caches_[size_class].give(block);
+  }
+
   void give(void* node, std::uint8_t size_class) noexcept {
     if (size_class == heap_class) {
       ::operator delete (node, std::align_val_t{node_alignment});
     } else {
-      caches_[size_class].give(node);
+      give_pooled(node, size_class);
     }
   }
 

@@ -115,8 +115,8 @@ class task_root : public task_node {
     }
   }
 
-  static std::coroutine_handle<> at_end(void* whom, task_promise_base&) noexcept {
-    auto& self = *static_cast<task_root*>(whom);
+  static std::coroutine_handle<> at_end(void* promise) noexcept {
+    auto& self = *static_cast<task_root*>(task_promise_base::of(promise).whom());
     outcome_type r = flatten(std::move(self.task_->promise().outcome()));
     self.finish(std::move(r));
     this_executor()->end_live();

@@ -67,7 +67,7 @@ class join {
   std::coroutine_handle<> count_end() noexcept;
   void queue(task_promise_base& child) noexcept;
   void note_decision(task_promise_base& child) noexcept;
-  static std::coroutine_handle<> at_end(void* self, task_promise_base& child) noexcept;
+  static std::coroutine_handle<> at_end(void* promise) noexcept;
 
   task_promise_base* parent_ = nullptr;
   task_promise_base* const* children_ = nullptr;
