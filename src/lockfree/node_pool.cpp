@@ -184,10 +184,11 @@ void node_cache::refill() {
 void node_cache::carve() {
   const std::size_t size = pool_.block_size_;
   if (static_cast<std::size_t>(fresh_end_ - fresh_) < size) {
-    std::byte* memory = pool_.make_slab(next_slab_);
-    fresh_ = memory + std::max<std::size_t>(size, cache_line_size);  // the slab's header
-    fresh_end_ = memory + next_slab_;
-    next_slab_ = std::min(next_slab_ * 2, slab_bytes_max);
+    const std::size_t bytes = std::max(next_slab_, 4 * size);  // its header, and some blocks
+    std::byte* memory = pool_.make_slab(bytes);
+    fresh_ = memory + std::max<std::size_t>(size, cache_line_size);
+    fresh_end_ = memory + bytes;
+    next_slab_ = std::min(bytes * 2, slab_bytes_max);
   }
   const auto left = static_cast<std::size_t>(fresh_end_ - fresh_) / size;
   const auto count = std::min<std::size_t>(left, node_pool::magazine_capacity);

@@ -6,11 +6,11 @@
 namespace pinion {
 
 result<shutdown_report> shutdown_op::wait() {
-  if (const errc refusal = begin(); refusal != errc::ok) return refusal;
-  return end(base::wait());
+  if (const errc refusal = start(); refusal != errc::ok) return refusal;
+  return outcome(base::wait());
 }
 
-errc shutdown_op::begin() noexcept {
+errc shutdown_op::start() noexcept {
   if (core_->must_not_wait()) return errc::would_deadlock;
   // relaxed: the child of a fork has had it set before it ran anything.
   if ((core_->life(std::memory_order_relaxed) & detail::task_memory::forked) != 0) {
@@ -25,7 +25,7 @@ errc shutdown_op::begin() noexcept {
 }
 
 // The only error of this wait is that its context ended: then say who still blocks.
-result<shutdown_report> shutdown_op::end(result<shutdown_report> ended) {
+result<shutdown_report> shutdown_op::outcome(result<shutdown_report> ended) {
   if (!ended) {
     shutdown_report so_far = core_->report();
     // acquire: as in try_complete.

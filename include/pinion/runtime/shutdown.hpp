@@ -57,8 +57,8 @@ class [[nodiscard("nothing ends before this is waited for")]] shutdown_op
  private:
   using base = operation_base<shutdown_op, shutdown_report>;
 
-  errc begin() noexcept;
-  result<shutdown_report> end(result<shutdown_report>);
+  errc start() noexcept;
+  result<shutdown_report> outcome(result<shutdown_report>);
 
   scheduler_core* core_;
   how how_;
@@ -70,12 +70,12 @@ class shutdown_op::awaiter : public operation_awaiter<shutdown_op> {
   explicit awaiter(shutdown_op& op) noexcept : operation_awaiter(op), op_(op) {}
 
   bool await_ready() noexcept {
-    refusal_ = op_.begin();
+    refusal_ = op_.start();
     return refusal_ != errc::ok || operation_awaiter::await_ready();
   }
   result<shutdown_report> await_resume() {
     if (refusal_ != errc::ok) return refusal_;
-    return op_.end(operation_awaiter::await_resume());
+    return op_.outcome(operation_awaiter::await_resume());
   }
 
  private:

@@ -41,7 +41,7 @@ inline const op<>::verb latch::how_{
     .try_complete = [](op<>& o) noexcept { return of(o).open_; },
     .enlist = [](op<>& o, waiter& w) noexcept { of(o).waiting_.push_back(o.link(w)); },
     .withdraw = [](op<>& o) noexcept { of(o).waiting_.remove(o.link()); },
-    .take = [](op<>&) { return result<>(); }};
+    .take = [](op<>&) { return pinion::result<>(); }};
 
 inline task<> wait_and_mark(latch& gate, cell<int>& mark) {
   auto passing = gate.pass();
