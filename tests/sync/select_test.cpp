@@ -211,6 +211,16 @@ TEST(select, SEL_8_a_timeout_of_zero_loses_against_all_that_is_ready) {
   }
 }
 
+// In half of the rounds the case drawn first is the one that is never ready.
+TEST(select, SEL_8_a_timeout_of_zero_loses_whatever_is_drawn_first) {
+  gate never, g;
+  g.open();
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_EQ(select(sleep(0s), never.pass(), sleep(-1s), g.pass()).wait()->index(), 3u);
+    EXPECT_EQ(try_select(sleep(0s), never.pass(), sleep(-1s), g.pass())->index(), 3u);
+  }
+}
+
 TEST(select, SEL_8_a_timeout_ends_it) {
   pinion::manual_clock clock;
   const context root = clock.root();
