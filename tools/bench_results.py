@@ -53,6 +53,8 @@ WORKS = {
         Work("cancel_to_quiet", "stop request until all threads are joined", "p50", shown=("p50", "p99")),
         Work("cancel_tree", "cancel a tree of ten thousand contexts", "p50", shown=("p50", "p99")),
         Work("timer_arm_cancel", "arm a timer and cancel it", "items_per_second", "rate"),
+        Work("select_ready", "select over two channels that are ready", "items_per_second", "rate"),
+        Work("select_blocked", "select over five channels until one is", "items_per_second", "rate"),
         Work("host_slowdown", "a thread of the application, beside the pool", "slowdown", "factor"),
     )
 }

@@ -52,6 +52,8 @@ void add_all() {
   add_cancel_to_quiet();
   add_cancel_tree();
   add_timer_arm_cancel();
+  add_select_ready();
+  add_select_blocked();
   add_host_slowdown();
 #if defined(PINION_BENCH_TREESUM)
   add_treesum();

@@ -29,6 +29,8 @@ void add_pipeline();
 void add_treesum();
 void add_treesum_program();
 void add_timer_arm_cancel();
+void add_select_ready();
+void add_select_blocked();
 
 // Latency: how long one thing takes.
 void add_round_trip_hot();

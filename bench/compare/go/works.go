@@ -26,6 +26,8 @@ func works(workers int) []work {
 		{name("submit_wait", "/unpinned"), submitWait},
 		{name("cancel_to_quiet", ""), func() measurement { return cancelToQuiet(workers) }},
 		{name("cancel_tree", ""), cancelTree},
+		{name("select_ready", "/unpinned"), selectReady},
+		{name("select_blocked", "/unpinned"), selectBlocked},
 	}
 	for _, threads := range []int{1, 2} {
 		threads := threads
