@@ -78,7 +78,9 @@ std::uint64_t seed() noexcept {
   return mix(time) ^ mix(tid * golden);
 }
 
-constinit thread_local std::uint64_t random_state = 0;
+// At a fixed place in a thread's own memory, as in a program: found without a call, also when this
+// is in a shared library. There is always room for a word.
+[[gnu::tls_model("initial-exec")]] constinit thread_local std::uint64_t random_state = 0;
 
 }  // namespace
 

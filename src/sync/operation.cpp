@@ -33,6 +33,7 @@ void lock_set::insert(wait_list& list) noexcept {
 }
 
 void sleep_until_woken(waiter& who, parker& thread) noexcept {
+  if (who.woken()) return;
   for (spin_budget budget(spin_before_parking); budget.spin();) {
     if (who.woken()) return;
   }

@@ -272,7 +272,8 @@ class [[nodiscard]] op : public operation_base<op<T, Payload>, T>, private wait_
   }
   static op& of(wait_link& link) noexcept { return static_cast<op&>(link); }  // whose it is
 
-  void collect(lock_set& locks) noexcept { locks.add(how_->list(*this)); }
+  wait_list& list() noexcept { return how_->list(*this); }
+  void collect(lock_set& locks) noexcept { locks.add(list()); }
   bool try_now() noexcept { return how_->try_now != nullptr && how_->try_now(*this); }
   bool try_complete() noexcept { return how_->try_complete(*this); }
   void enlist(waiter& who) noexcept { how_->enlist(*this, who); }

@@ -15,6 +15,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 #include <type_traits>
 
 #include "pinion/platform/os.hpp"
@@ -44,6 +45,7 @@ class random_order {
 
   std::size_t count_;
   std::size_t given_ = 0;   // so many are out already, or, of many, were tried
+  std::uint64_t lots_;      // few: for the draws that are left
   std::uint64_t word_;      // few: those that are left, four bits each; many: the key
   unsigned half_bits_ = 0;  // many: a number has twice as many
 };
@@ -189,6 +191,7 @@ class selecting : public operation_base<Op, T> {
   bool try_case(Case&) noexcept;
   template <class Case>
   bool try_case_alone(Case&) noexcept;
+  bool has_ended(const context_link& its) noexcept;
 
   waiter* waiter_ = nullptr;                // from enlist() on
   std::size_t won_ = none;                  // the case
@@ -200,9 +203,13 @@ class selecting : public operation_base<Op, T> {
 template <class Op, class T>
 template <class Case>
 bool selecting<Op, T>::try_case(Case& c) noexcept {
-  const context_link& its = c.own_context();
+  return has_ended(c.own_context()) || c.try_complete();
+}
+
+template <class Op, class T>
+bool selecting<Op, T>::has_ended(const context_link& its) noexcept {
   ended_by_ = nullptr;
-  if (!its.ended()) return c.try_complete();
+  if (!its.ended()) return false;
   const context_link& own = this->own_context();
   ended_by_ = end_together(its.bound(), own.bound()) ? &own : &its;
   return true;
@@ -244,14 +251,20 @@ bool selecting<Op, T>::try_now() noexcept {
 template <class Op, class T>
 template <class Case>
 bool selecting<Op, T>::try_case_alone(Case& c) noexcept {
+  if (has_ended(c.own_context())) return true;
   if constexpr (requires { c.try_now(); }) {
-    if (!c.own_context().ended() && c.try_now()) return ended_by_ = nullptr, true;
+    if (c.try_now()) return true;
   }
-  lock_set locks;
-  locks.lock(c);
-  const bool done = try_case(c);
-  locks.unlock(c);
-  return done;
+  if constexpr (requires { c.list(); }) {
+    const std::lock_guard lock(c.list());
+    return c.try_complete();
+  } else {
+    lock_set locks;
+    locks.lock(c);
+    const bool done = c.try_complete();
+    locks.unlock(c);
+    return done;
+  }
 }
 
 template <class Op, class T>
