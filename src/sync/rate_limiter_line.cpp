@@ -37,9 +37,10 @@ wait_list& rate_limiter::list_of(request& o) noexcept {
   return of(o).line_;
 }
 
-bool rate_limiter::take_now(request& o) noexcept {
+attempt rate_limiter::take_now(request& o) noexcept {
   const errc got = of(o).try_take(o.payload());
-  return got != errc::not_ready && end_with(o, got);
+  const bool is_over = got != errc::not_ready && end_with(o, got);
+  return is_over ? attempt::done : attempt::needs_lock;
 }
 
 bool rate_limiter::try_complete(request& o) noexcept {

@@ -51,7 +51,7 @@ struct channel_verb {
     core(o).end();
     return true;
   }
-  /// For try_early().
+  /// For try_now().
   static attempt early(Op& o, road how) noexcept {
     if (how == road::shut) return attempt::needs_lock;
     if (how == road::ended) {
@@ -100,7 +100,7 @@ struct send_verb : channel_verb<T, send_op<T>, send_verb<T>> {
     }
     return send_verb::complete(o, claimed, outcome);
   }
-  static attempt try_early(op_type& o) noexcept {
+  static attempt try_now(op_type& o) noexcept {
     if (send_verb::is_nil(o)) return attempt::needs_lock;
     return send_verb::early(o, send_verb::core(o).try_put(o.payload()));
   }
@@ -122,7 +122,7 @@ struct send_verb : channel_verb<T, send_op<T>, send_verb<T>> {
                                               .enlist = &send_verb::enlist,
                                               .withdraw = &send_verb::withdraw,
                                               .take = &take,
-                                              .try_early = &try_early};
+                                              .try_now = &try_now};
 };
 
 template <class T>
@@ -139,7 +139,7 @@ struct receive_verb : channel_verb<T, receive_op<T>, receive_verb<T>> {
     if (!has_value && !core.is_drained()) return false;
     return receive_verb::complete(o, claimed, has_value ? settled_well : 0);
   }
-  static attempt try_early(op_type& o) noexcept {
+  static attempt try_now(op_type& o) noexcept {
     if (receive_verb::is_nil(o) || o.payload().has_value()) return attempt::needs_lock;
     const auto into = [&](item&& v) { o.payload().emplace(std::move(v)); };
     return receive_verb::early(o, receive_verb::core(o).try_get(into));
@@ -156,7 +156,7 @@ struct receive_verb : channel_verb<T, receive_op<T>, receive_verb<T>> {
                                               .enlist = &receive_verb::enlist,
                                               .withdraw = &receive_verb::withdraw,
                                               .take = &take,
-                                              .try_early = &try_early};
+                                              .try_now = &try_now};
 };
 
 template <class T>

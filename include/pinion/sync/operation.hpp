@@ -250,8 +250,7 @@ class [[nodiscard]] op : public operation_base<op<T, Payload>, T>, private wait_
     void (*enlist)(op&, waiter&) noexcept;
     void (*withdraw)(op&) noexcept;
     result<T> (*take)(op&);
-    bool (*try_now)(op&) noexcept = nullptr;       // optional
-    attempt (*try_early)(op&) noexcept = nullptr;  // without the lock; see attempt
+    attempt (*try_now)(op&) noexcept = nullptr;  // optional: without the lock
   };
 
   op(const verb& how, void* object, const context* bound, Payload carried = {}) noexcept
@@ -274,14 +273,14 @@ class [[nodiscard]] op : public operation_base<op<T, Payload>, T>, private wait_
 
   wait_list& list() noexcept { return how_->list(*this); }
   void collect(lock_set& locks) noexcept { locks.add(list()); }
-  bool try_now() noexcept { return how_->try_now != nullptr && how_->try_now(*this); }
+  bool try_now() noexcept { return attempt_now() == attempt::done; }
   bool try_complete() noexcept { return how_->try_complete(*this); }
   void enlist(waiter& who) noexcept { how_->enlist(*this, who); }
   void withdraw() noexcept { how_->withdraw(*this); }
   bool owns(const wait_link& link) const noexcept { return &link == this; }
   result<T> take() { return how_->take(*this); }
-  attempt try_early() noexcept {
-    return how_->try_early != nullptr ? how_->try_early(*this) : attempt::needs_lock;
+  attempt attempt_now() noexcept {
+    return how_->try_now != nullptr ? how_->try_now(*this) : attempt::needs_lock;
   }
 
  private:
@@ -333,7 +332,8 @@ template <class Op, class T>
 bool operation_base<Op, T>::look_again(Op& self) noexcept {
   attempt last = attempt::not_ready;
   unsigned pauses = 1;
-  for (spin_budget budget(spin_before_line); last == attempt::not_ready; last = self.try_early()) {
+  for (spin_budget budget(spin_before_line); last == attempt::not_ready;
+       last = self.attempt_now()) {
     for (unsigned i = 0; i < pauses; ++i)
       if (!budget.spin()) return false;
     if (pauses < pauses_between_looks_max) pauses *= 2;
@@ -345,11 +345,12 @@ template <class Op, class T>
 result<T> operation_base<Op, T>::wait() {
   if (context_.ended()) return context_.reason();  // 1
   Op& self = static_cast<Op&>(*this);
-  if (finish_now(self)) return self.take();
-  if constexpr (requires { self.try_early(); }) {
-    const attempt first = self.try_early();
+  if constexpr (requires { self.attempt_now(); }) {
+    const attempt first = self.attempt_now();
     if (first == attempt::done) return self.take();
     if (first == attempt::not_ready && look_again(self)) return self.take();
+  } else {
+    if (finish_now(self)) return self.take();
   }
   return wait_in_line(self);
 }

@@ -183,7 +183,7 @@ class rate_limiter {
 
   static rate_limiter& of(request& o) noexcept { return *static_cast<rate_limiter*>(o.object()); }
   static wait_list& list_of(request&) noexcept;
-  static bool take_now(request&) noexcept;
+  static attempt take_now(request&) noexcept;
   static bool try_complete(request&) noexcept;
   static void enlist(request&, waiter&) noexcept;
   static void withdraw(request&) noexcept;

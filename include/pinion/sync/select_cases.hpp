@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <mutex>
 #include <type_traits>
+#include <utility>
 
 #include "pinion/platform/os.hpp"
 #include "pinion/sync/context.hpp"
@@ -279,7 +280,8 @@ bool selecting<Op, T>::try_all() noexcept {
 
 template <class Op, class T>
 void selecting<Op, T>::withdraw() noexcept {
-  const wait_link* const winner = waiter_->winner();  // null: nobody was there who could win
+  // Null: nobody was there who could win.
+  const wait_link* const winner = std::exchange(waiter_, nullptr)->winner();
   won_ = none;
   ended_by_ = nullptr;
   std::size_t i = 0;

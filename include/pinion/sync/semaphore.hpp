@@ -172,11 +172,11 @@ class semaphore {
 
   static semaphore& of(op<permit>& o) noexcept { return *static_cast<semaphore*>(o.object()); }
   static wait_list& list_of(op<permit>&) noexcept;
-  static bool take_now(op<permit>& o) noexcept {
+  static attempt take_now(op<permit>& o) noexcept {
     const std::uint64_t n = o.word() & amount;
-    if (of(o).try_take(n) != errc::ok) return false;
+    if (of(o).try_take(n) != errc::ok) return attempt::needs_lock;
     o.word() = n;
-    return true;
+    return attempt::done;
   }
   static bool try_complete(op<permit>&) noexcept;
   static void enlist(op<permit>&, waiter&) noexcept;
