@@ -127,7 +127,8 @@ class selecting : public operation_base<Op, T> {
     if (choice_ == choice::in_order) return try_in_order();
     return try_by_lot(false) || (self().works() != self().count() && try_by_lot(true));
   }
-  void enlist(waiter& who) noexcept {
+  // Not inlined: GCC 12 would warn of a dangling pointer, which withdraw() clears.
+  [[gnu::noinline]] void enlist(waiter& who) noexcept {
     waiter_ = &who;
     each([&](auto& c) { c.enlist(who); });
   }
