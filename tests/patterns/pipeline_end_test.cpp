@@ -41,6 +41,13 @@ class pipeline_end : public testing::TestWithParam<std::size_t> {
  protected:
   ~pipeline_end() override { EXPECT_EQ(counted::alive.load(), 0); }
   scheduler sched{test::quiet_workers(GetParam())};
+
+  /// On a scheduler that has ended when this returns: ThreadSanitizer does not see how exceptions
+  /// are counted, and a runner that comes late may be the last to let go of one.
+  result<pipeline_report> run_alone(pipeline work, const pipeline_options& options) {
+    scheduler own{test::quiet_workers(GetParam())};
+    return std::move(work).run(own, forever_on, options).wait();
+  }
 };
 
 INSTANTIATE_TEST_SUITE_P(workers, pipeline_end, testing::Values(1, 2, 8),
@@ -56,7 +63,7 @@ TEST_P(pipeline_end, PL_9_the_first_error_cancels_the_rest) {
                         return c;
                       }) |
                 sink(mode::serial_in_order, [](counted) {});
-    const auto r = std::move(work).run(sched, forever_on, {.report = &report}).wait();
+    const auto r = run_alone(std::move(work), {.report = &report});
     ASSERT_FALSE(r);
     EXPECT_EQ(r.error().what(), "enough");
     EXPECT_EQ(report.failed, 1u);
@@ -102,7 +109,7 @@ TEST_P(pipeline_end, PL_9_an_exception_keeps_its_identity) {
                         return c;
                       }) |
                 sink(mode::parallel, [&](const counted& c) { throws_at(2, c.value()); });
-    const auto r = std::move(work).run(sched, forever_on).wait();
+    const auto r = run_alone(std::move(work), {});
     ASSERT_FALSE(r);
     EXPECT_THROW(r.error().raise(), std::runtime_error);
   }
