@@ -118,6 +118,13 @@ trial by_priorities(std::uint64_t executions, const body& run) {
   return some_of_each(2 * executions, {run}).front();
 }
 
+// What is met so rarely that it is tried where it belongs alone.
+trial only_for(const char* function, std::uint64_t executions, const body& run) {
+  trial t = by_priorities(executions, run);
+  t.only = function;
+  return t;
+}
+
 TEST(scheduler_mutants, are_killed) {
   auto trials = some_of_each(100, {two_tasks_that_block, room_for_one, two_that_post<1>,
                                    spawn_inside<1>, run_by_the_caller, post_and_stop<1>});
@@ -126,6 +133,11 @@ TEST(scheduler_mutants, are_killed) {
   trials.push_back(by_priorities(300, result_of_what_is_gone));
   trials.push_back(by_priorities(100, without_wake_and_again));
   trials.back().how.may_fail.timeouts = 3;
+  trials.push_back(only_for("begin_stop", 3'000, post_against_stop<1>));
+  for (const char* function : {"sleep_on_cell", "note_unwoken", "forget_unwoken"}) {
+    trials.push_back(only_for(function, 2'000, without_wake_and_again));
+    trials.back().how.may_fail.timeouts = 3;
+  }
   EXPECT_TRUE(survivors_are_known(
       trials, {"handing_in.cpp", "lifecycle.cpp", "scheduler.cpp", "shutdown.cpp", "spares.cpp",
                "task_memory.cpp", "task_memory.hpp", "waking.cpp", "worker.cpp", "queue_limit.cpp",

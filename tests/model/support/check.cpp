@@ -25,10 +25,12 @@ schedule parse(const char* text) {
 }
 
 void read_environment(options& o) {
-  if (const char* text = std::getenv("PINION_MODEL_SEED")) o.seed = std::strtoull(text, nullptr, 0);
+  if (const char* text = std::getenv("PINION_MODEL_SEED"); text && o.is_scaled)
+    o.seed = std::strtoull(text, nullptr, 0);
   if (const char* text = std::getenv("PINION_MODEL_SECONDS"))
     o.seconds = std::strtod(text, nullptr);
-  if (const char* text = std::getenv("PINION_MODEL_SCALE"); text && o.how != mode::depth_first)
+  if (const char* text = std::getenv("PINION_MODEL_SCALE");
+      text && o.is_scaled && o.how != mode::depth_first)
     o.executions *= std::strtoull(text, nullptr, 0);
   if (const char* text = std::getenv("PINION_MODEL_REPLAY")) o.replay = parse(text);
 }

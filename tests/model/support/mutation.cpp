@@ -90,6 +90,7 @@ std::string name_of(const mutant& m, const std::vector<site>& sites) {
 
 bool is_killed(const mutant& m, const std::vector<trial>& trials, std::uint64_t& executions) {
   return std::any_of(trials.begin(), trials.end(), [&](const trial& t) {
+    if (!t.only.empty() && t.only != m.of.at.function) return false;
     options o = t.how;
     o.changed = m;
     const result r = check(o, t.run);
@@ -119,12 +120,14 @@ std::vector<trial> sampled(std::uint64_t executions, const std::vector<body>& bo
       o.how = how;
       o.executions = executions / 2;
       o.changes = 3;
-      trials.push_back({o, run});
+      trials.push_back({o, run, {}});
     }
   return trials;
 }
 
-score mutate(const std::vector<trial>& trials, const std::vector<std::string>& files) {
+score mutate(std::vector<trial> trials, const std::vector<std::string>& files) {
+  // What survives is on a list: more executions, or others, would find what is on it.
+  for (trial& t : trials) t.how.is_scaled = false;
   score s;
   const std::vector<site> sites = sites_of(trials, files, s.failure);
   for (const site& one : sites)

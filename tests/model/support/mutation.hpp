@@ -20,6 +20,7 @@ namespace pinion::model {
 struct trial {
   options how;
   body run;
+  std::string only = {};  // for the mutants of this function alone; empty: for all
 };
 
 /// For what is too large to go through once a mutant: some executions of each body, half of them by
@@ -35,8 +36,8 @@ struct score {
 };
 
 /// Runs the mutants of what is written in `files` (ends of paths) through the trials, until one
-/// kills.
-score mutate(const std::vector<trial>&, const std::vector<std::string>& files);
+/// kills. The environment does not change how many executions that are.
+score mutate(std::vector<trial>, const std::vector<std::string>& files);
 
 /// For EXPECT_TRUE: every survivor is on the list, and nothing that was killed is. Prints the
 /// score.

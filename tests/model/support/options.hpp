@@ -36,6 +36,7 @@ struct options {
   std::uint64_t executions = 1'000'000;  // at most
   double seconds = 0;                    // at most; 0: no limit
   std::uint64_t seed = 1;                // of random and priorities
+  bool is_scaled = true;                 // the environment may set these two
   unsigned changes = 2;                  // priorities: how often one changes in an execution
   std::size_t steps = 5'000;             // an execution that takes more is taken for endless
   unsigned stale_reads = 2;              // so often in a row is the same old store read
