@@ -94,7 +94,7 @@ void room_for_one() {
   all.expect_all();
 }
 
-/// The second comes when nobody looks after such work any more, or is about to stop that.
+/// The second comes when the first has run.
 void without_wake_and_again() {
   scheduler s(with_workers(1));
   for (int i = 0; i < 2; ++i) {
@@ -102,6 +102,16 @@ void without_wake_and_again() {
     s.post([&] { done.unpark(); }, {.wake = false});
     done.park();
   }
+}
+
+/// The second comes when nobody looks after such work any more, or is about to stop that.
+void without_wake_after_a_while() {
+  parker done;
+  scheduler s(with_workers(1));
+  s.post([] {}, {.wake = false});
+  thread other([&] { s.post([&] { done.unpark(); }, {.wake = false}); });
+  done.park();
+  other.join();
 }
 
 std::vector<trial> some_of_each(std::uint64_t executions, const std::vector<body>& bodies) {
@@ -133,11 +143,11 @@ TEST(scheduler_mutants, are_killed) {
   trials.push_back(by_priorities(300, result_of_what_is_gone));
   trials.push_back(by_priorities(100, without_wake_and_again));
   trials.back().how.may_fail.timeouts = 3;
-  trials.push_back(only_for("begin_stop", 3'000, post_against_stop<1>));
-  for (const char* function : {"sleep_on_cell", "note_unwoken", "forget_unwoken"}) {
-    trials.push_back(only_for(function, 2'000, without_wake_and_again));
-    trials.back().how.may_fail.timeouts = 3;
-  }
+  for (const body& run : {body(without_wake_and_again), body(without_wake_after_a_while)})
+    for (const char* function : {"note_unwoken", "forget_unwoken"}) {
+      trials.push_back(only_for(function, 1'000, run));
+      trials.back().how.may_fail.timeouts = 3;
+    }
   EXPECT_TRUE(survivors_are_known(
       trials, {"handing_in.cpp", "lifecycle.cpp", "scheduler.cpp", "shutdown.cpp", "spares.cpp",
                "task_memory.cpp", "task_memory.hpp", "waking.cpp", "worker.cpp", "queue_limit.cpp",
