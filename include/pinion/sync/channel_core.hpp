@@ -110,12 +110,12 @@ class channel_core : public channel_state<T>, public std::enable_shared_from_thi
   template <class F>
   auto locked(F&& f) noexcept {
     const std::lock_guard lock(this->line());
-    struct turn {
-      explicit turn(channel_core& c) noexcept : core(c) { core.begin(); }
-      ~turn() { core.end(); }
+    struct holder {
+      explicit holder(channel_core& c) noexcept : core(c) { core.begin(); }
+      ~holder() { core.end(); }
       channel_core& core;
     };
-    const turn mine(*this);
+    const holder mine(*this);
     return f();
   }
 
