@@ -14,8 +14,9 @@
 
 #include "pinion/platform/os.hpp"
 #include "pinion/runtime/scheduler.hpp"
-#include "pinion/runtime/when.hpp"
+#include "pinion/runtime/when_all.hpp"
 #include "pinion/sync/channel.hpp"
+#include "pinion/sync/select.hpp"
 
 namespace pinion::bench {
 namespace {
@@ -134,6 +135,17 @@ measurement through_channel(std::size_t workers, std::size_t capacity, std::size
   });
 }
 
+task<> receive_either(channel<std::size_t> a, channel<std::size_t> b, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    auto first = select(a.recv(), b.recv());
+    if (!co_await first) std::abort();
+  }
+}
+task<> select_of_two(std::size_t each) {
+  channel<std::size_t> a, b;
+  (void)co_await when_all(send_all(a, each), send_all(b, each), receive_either(a, b, 2 * each));
+}
+
 // --- A million that wait.
 
 std::size_t resident_bytes() {
@@ -179,8 +191,10 @@ void add_coroutines() {
     const std::size_t count = scaled(1'000'000, 1000);
     return second_run(1, count, [=](scheduler&) { return await_each(count); });
   });
-  add("skynet", workers, "",
-      [=] { return second_run(workers, leaves, [=](scheduler&) { return skynet(0, leaves); }); });
+  add("skynet", workers, "", [=] {
+    const std::uint64_t leaves = leaves_of_tree();
+    return second_run(workers, leaves, [=](scheduler&) { return skynet(0, leaves); });
+  });
 #if defined(PINION_BENCH_ONETBB)
   add_benchmark(name_of<onetbb>("skynet", {workers}, "/unpinned"),
                 [=] { return skynet_of_onetbb(workers, leaves_of_tree()); });
@@ -196,6 +210,10 @@ void add_coroutines() {
           [=] { return through_channel(workers, capacity, pairs); });
     }
   }
+  add("select_two", workers, "", [=] {
+    const std::size_t each = scaled(500'000, 1000);
+    return second_run(workers, 2 * each, [=](scheduler&) { return select_of_two(each); });
+  });
   add("blocked", workers, "", [=] { return blocked(workers); });
 }
 

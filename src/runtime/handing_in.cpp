@@ -218,9 +218,7 @@ void scheduler_core::run_here(client& c, task_node& node) noexcept {
   const std::uint8_t size_class = node.size_class;
   const detail::late_hand here(late_hands);
   c.go_out();  // the callable may take its time: close() does not wait for it
-  // As on a worker: its errors and its root context are this scheduler's, and if it is a task it
-  // goes on at the workers.
-  const executor_scope scope(*this);
+  // As on a worker: its errors and its root context are this scheduler's.
   detail::current_thread before = detail::current;
   detail::current = {this, &memory, nullptr, &node, &before};
   const auto done = node.act(node, task_node::action::run);
@@ -380,6 +378,9 @@ bool gate::is_run_here(const task_node& node) noexcept {
 }
 error_hook gate::hook(const scheduler_core& core) noexcept {
   return core.options.on_unobserved_error;
+}
+executor_ref gate::current_executor() noexcept {
+  return *current.core;
 }
 void* gate::take_timer(lane& from) {
   return delayed_work::take_timer(from);

@@ -13,7 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "pinion/runtime/scheduler.hpp"
-#include "pinion/runtime/when.hpp"
+#include "pinion/runtime/when_all.hpp"
 
 namespace pinion {
 namespace {

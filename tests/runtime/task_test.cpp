@@ -356,6 +356,22 @@ TEST(task, XC_7_POOL_6_a_drain_waits_for_what_is_suspended_and_resuming_it_is_ne
   }
 }
 
+// By a thread that has no record at the scheduler, and gets none.
+TEST(task, XC_7_resuming_needs_no_memory) {
+  scheduler sched(with_workers(2));
+  for (int i = 0; i < 20; ++i) {
+    mailbox box;
+    auto answer = sched.submit(wait_for(box));
+    until([&] { return waiters_of(box.waiting) == 1; });
+    std::thread waker([&] {
+      const test::no_memory out;
+      box.give(7);
+    });
+    waker.join();
+    EXPECT_EQ(answer.wait().value(), 7);
+  }
+}
+
 TEST(task, POOL_9_a_stop_cancels_what_waits_under_the_root) {
   mailbox box;
   scheduler sched(with_workers(1));

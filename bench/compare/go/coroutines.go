@@ -98,6 +98,27 @@ func throughChannel(capacity, pairs int) measurement {
 	})
 }
 
+func selectTwo() measurement {
+	each := scaled(500_000, 1000)
+	return twice(2*each, func() {
+		a, b := make(chan int), make(chan int)
+		for _, to := range []chan int{a, b} {
+			to := to
+			go func() {
+				for i := 0; i < each; i++ {
+					to <- i
+				}
+			}()
+		}
+		for i := 0; i < 2*each; i++ {
+			select {
+			case <-a:
+			case <-b:
+			}
+		}
+	})
+}
+
 func residentBytes() int {
 	var total, resident int
 	statm, err := os.Open("/proc/self/statm")
@@ -150,5 +171,6 @@ func coroutines(workers int) []work {
 				func() measurement { return throughChannel(capacity, pairs) }})
 		}
 	}
-	return append(all, work{name("blocked", workers, ""), blocked})
+	return append(all, work{name("select_two", workers, ""), selectTwo},
+		work{name("blocked", workers, ""), blocked})
 }

@@ -71,6 +71,8 @@ struct gate {
   static error_hook hook(const scheduler&) noexcept;  // for patterns that give futures
   /// Counts a node of a result, made by that lane.
   static void count_result(lane& maker) noexcept { lane::count(maker.results); }
+  /// The scheduler whose task the calling thread runs.
+  static executor_ref current_executor() noexcept;
   static void* take_timer(lane&);
   static void give_timer(lane&, void* timer) noexcept;
 };

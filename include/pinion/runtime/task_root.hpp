@@ -99,8 +99,10 @@ class task_root : public task_node {
       self.finish(error(std::current_exception()));
       return {true, false};
     }
-    // Never refused: this is a thread of the executor, inside a task of it.
-    static_cast<void>(this_executor()->begin_live());
+    // A thread from outside may run it, too; the task goes on at the workers.
+    const executor_ref home = gate::current_executor();
+    const executor_scope scope(home);
+    static_cast<void>(home->begin_live());  // never refused inside a task
     auto& promise = self.task_->promise();
     promise.begin_for(&self, &task_root::at_end, self.ctx_.get());
     run_coroutine(promise.self());

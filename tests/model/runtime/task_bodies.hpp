@@ -10,7 +10,7 @@
 
 #include "tests/model/runtime/bodies.hpp"
 
-#include "pinion/runtime/when.hpp"
+#include "pinion/runtime/when_all.hpp"
 #include "pinion/sync/context.hpp"
 #include "pinion/sync/operation.hpp"
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Children run side by side, their parent goes on when all have ended, and nothing is lost.
-#include "pinion/runtime/when.hpp"
+#include "pinion/runtime/when_all.hpp"
 
 #include <atomic>
 #include <memory>
@@ -30,8 +30,8 @@ using test::until;
 using test::waiters_of;
 using test::with_workers;
 
-class when_with : public testing::TestWithParam<std::size_t> {};
-INSTANTIATE_TEST_SUITE_P(workers, when_with, testing::Values(1, 2, 4));
+class when_all_with : public testing::TestWithParam<std::size_t> {};
+INSTANTIATE_TEST_SUITE_P(workers, when_all_with, testing::Values(1, 2, 4));
 
 task<int> number(int n) {
   co_return n;
@@ -53,7 +53,7 @@ task<std::string> three_kinds() {
   co_return std::to_string(n) + std::to_string(p);
 }
 
-TEST_P(when_with, when_all_gives_the_values_of_all) {
+TEST_P(when_all_with, when_all_gives_the_values_of_all) {
   scheduler sched(with_workers(GetParam()));
   for (int i = 0; i < 100; ++i) EXPECT_EQ(sched.submit(three_kinds()).wait().value(), "78");
 }
@@ -71,7 +71,7 @@ task<long> leaves(int depth, std::atomic<int>& alive) {
   co_return sum;
 }
 
-TEST_P(when_with, trees_of_children_run_each_once) {
+TEST_P(when_all_with, trees_of_children_run_each_once) {
   scheduler sched(with_workers(GetParam()));
   std::atomic<int> alive{0};
   EXPECT_EQ(sched.submit(leaves(6, alive)).wait().value(), 15'625);
@@ -87,7 +87,7 @@ task<int> both(gate& a, gate& b) {
   co_return x + y;
 }
 
-TEST_P(when_with, children_that_wait_for_each_other_get_their_turn) {
+TEST_P(when_all_with, children_that_wait_for_each_other_get_their_turn) {
   scheduler sched(with_workers(GetParam()));
   for (int i = 0; i < 100; ++i) {
     gate a, b;
@@ -100,7 +100,7 @@ task<> none_at_all() {
   co_await when_all(std::span(children));
 }
 
-TEST(when, when_all_of_nothing_goes_on_at_once) {
+TEST(when_all, when_all_of_nothing_goes_on_at_once) {
   scheduler sched(with_workers(1));
   EXPECT_TRUE(sched.submit(none_at_all()).wait());
 }
@@ -120,7 +120,7 @@ task<> two_fail(gate& first, gate& second, std::atomic<bool>& ended) {
   }
 }
 
-TEST_P(when_with, when_all_waits_for_all_and_throws_the_first_error_and_reports_the_others) {
+TEST_P(when_all_with, when_all_waits_for_all_and_throws_the_first_error_and_reports_the_others) {
   scheduler sched(counting_errors(GetParam()));
   gate first, second;
   std::atomic<bool> ended{false};
@@ -148,7 +148,7 @@ task<int> fails_and_cancels(const context& ctx, mailbox& box) {
   co_return sum;
 }
 
-TEST_P(when_with, a_failure_cancels_the_scope_of_the_siblings) {
+TEST_P(when_all_with, a_failure_cancels_the_scope_of_the_siblings) {
   scheduler sched(counting_errors(GetParam()));
   mailbox box;
   EXPECT_EQ(sched.submit(fails_and_cancels(sched.root(), box)).wait().value(), -1);
@@ -164,7 +164,7 @@ task<int> race(const context& ctx, mailbox& a, mailbox& b) {
   co_return static_cast<int>(won.index) * 10 + won.value;
 }
 
-TEST_P(when_with, when_any_gives_the_first_and_cancels_and_joins_the_others) {
+TEST_P(when_all_with, when_any_gives_the_first_and_cancels_and_joins_the_others) {
   scheduler sched(counting_errors(GetParam()));
   for (int i = 0; i < 50; ++i) {
     mailbox a, b;
@@ -190,7 +190,7 @@ task<int> first_fails(const context& ctx, mailbox& box) {
   co_return n;
 }
 
-TEST_P(when_with, when_any_throws_what_the_first_threw) {
+TEST_P(when_all_with, when_any_throws_what_the_first_threw) {
   scheduler sched(with_workers(GetParam()));
   mailbox box;
   EXPECT_EQ(sched.submit(first_fails(sched.root(), box)).wait().value(), -1);
@@ -208,7 +208,7 @@ task<std::size_t> allocations_of_joins(int n) {
   co_return made;
 }
 
-TEST(when, nothing_is_allocated_in_steady_state) {
+TEST(when_all, nothing_is_allocated_in_steady_state) {
   scheduler sched(with_workers(1));
   EXPECT_EQ(sched.submit(allocations_of_joins(1000)).wait().value(), 0u);
 }
@@ -225,7 +225,7 @@ task<int> joins_without_memory() {
   co_return sum;
 }
 
-TEST(when, children_need_no_memory_to_start) {
+TEST(when_all, children_need_no_memory_to_start) {
   scheduler sched(with_workers(1));
   EXPECT_EQ(sched.submit(joins_without_memory()).wait().value(), 100);
 }
@@ -248,7 +248,7 @@ task<int> program(const context& ctx, mailbox& box, std::shared_ptr<int> kept) {
   co_return sum + *kept;
 }
 
-TEST_P(when_with, XC_4_a_program_ends_wherever_it_is_canceled_and_leaves_nothing) {
+TEST_P(when_all_with, XC_4_a_program_ends_wherever_it_is_canceled_and_leaves_nothing) {
   for (int served = 0;; ++served) {
     const auto kept = std::make_shared<int>(0);
     scheduler sched(counting_errors(GetParam()));

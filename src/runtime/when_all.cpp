@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "pinion/runtime/when.hpp"
+#include "pinion/runtime/when_all.hpp"
 
 #include <exception>
 #include <new>
