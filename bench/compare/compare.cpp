@@ -45,6 +45,7 @@ void add_all() {
   add_fan_out_fan_in();
   add_channel();
   add_pipeline();
+  add_task_group();
   add_round_trip_hot();
   add_wake_parked();
   add_submit_wait();

@@ -26,6 +26,7 @@ void add_coroutines();
 void add_fan_out_fan_in();
 void add_channel();
 void add_pipeline();
+void add_task_group();
 void add_treesum();
 void add_treesum_program();
 void add_timer_arm_cancel();

@@ -11,6 +11,7 @@
 #include "pinion/patterns/pipeline.hpp"
 #include "pinion/patterns/pipeline_stage.hpp"
 #include "pinion/patterns/singleflight.hpp"
+#include "pinion/patterns/task_group.hpp"
 #include "pinion/platform/cache_line.hpp"
 #include "pinion/platform/clock.hpp"
 #include "pinion/platform/cpu.hpp"

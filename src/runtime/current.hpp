@@ -21,7 +21,7 @@ struct current_thread {
   scheduler_core* core = nullptr;   // whose worker this thread is, if any
   task_memory* memory = nullptr;    // of that scheduler
   seat* place = nullptr;            // null while the seat is lent to another thread
-  const task_node* task = nullptr;  // that it runs, or ran last
+  const task_node* task = nullptr;  // that it runs
   current_thread* outer = nullptr;
 
   /// As what it belongs to that scheduler; null: it does not.

@@ -376,6 +376,13 @@ bool gate::is_run_here(const task_node& node) noexcept {
   while (at != nullptr && at->task != &node) at = at->outer;
   return at != nullptr;
 }
+bool gate::runs_one_of(const void* owner) noexcept {
+  for (const current_thread* at = &current; at != nullptr; at = at->outer) {
+    if (at->task == nullptr || !at->task->owned) continue;
+    if (static_cast<const owned_node*>(at->task)->owner == owner) return true;
+  }
+  return false;
+}
 error_hook gate::hook(const scheduler_core& core) noexcept {
   return core.options.on_unobserved_error;
 }

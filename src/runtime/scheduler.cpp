@@ -142,6 +142,9 @@ const context& current_root() noexcept {
 error_hook gate::hook(const scheduler& on) noexcept {
   return hook(*on.core_);
 }
+scheduler_core& gate::core(scheduler& on) noexcept {
+  return *on.core_;
+}
 
 }  // namespace detail
 }  // namespace pinion

@@ -48,6 +48,7 @@ void worker::execute(work_word w) noexcept {
   const bool drop = (core_.life(std::memory_order_relaxed) & task_memory::stopping) != 0;
   const auto done = node.act(node, drop ? task_node::action::drop : task_node::action::run);
   thread_.running.store(nullptr, std::memory_order_relaxed);  // relaxed: as above
+  current.task = nullptr;                                     // its memory goes back
   if (current.core == nullptr) return;                        // the child of a fork: see run()
   lane& mine =
       current.place != nullptr ? static_cast<lane&>(*current.place) : *core_.memory.attached();

@@ -21,6 +21,7 @@ func works(workers int) []work {
 	}
 	all := []work{
 		{name("spawn_inside", "/unpinned"), spawnInside},
+		{name("task_group", "/unpinned"), taskGroup},
 		{name("fan_out_fan_in", "/unpinned"), func() measurement { return fanOutFanIn(workers) }},
 		{name("wake_parked", "/unpinned"), wakeParked},
 		{name("submit_wait", "/unpinned"), submitWait},
@@ -127,6 +128,45 @@ func spawnInside() measurement {
 			}
 		}()
 		ran.Wait()
+	})
+}
+
+// group is what errgroup is at its core.
+type group struct {
+	running sync.WaitGroup
+	first   sync.Once
+	problem error
+}
+
+func (g *group) spawn(job func() error) {
+	g.running.Add(1)
+	go func() {
+		defer g.running.Done()
+		if problem := job(); problem != nil {
+			g.first.Do(func() { g.problem = problem })
+		}
+	}()
+}
+
+func (g *group) join() error {
+	g.running.Wait()
+	return g.problem
+}
+
+func taskGroup() measurement {
+	count := scaled(1_000_000, 1000)
+	return twice(count, func() {
+		joined := make(chan error)
+		go func() {
+			var all group
+			for n := 0; n < count; n++ {
+				all.spawn(func() error { return nil })
+			}
+			joined <- all.join()
+		}()
+		if problem := <-joined; problem != nil {
+			fail(problem)
+		}
 	})
 }
 

@@ -68,6 +68,14 @@ class onetbb {
     return result;
   }
 
+  /// By a task.
+  template <class F>
+  void spawn_group(std::size_t count, F f) {
+    tbb::task_group group;
+    for (std::size_t i = 0; i < count; ++i) group.run(f);
+    group.wait();
+  }
+
   template <class F>
   void post_stoppable(F f) {
     arena_.enqueue(stoppable_.defer([this, f = std::move(f)] {

@@ -10,6 +10,7 @@
 #include "bench/compare/libraries/pool.hpp"
 
 #include "pinion/patterns/fan_out.hpp"
+#include "pinion/patterns/task_group.hpp"
 #include "pinion/runtime/scheduler.hpp"
 
 namespace pinion::bench {
@@ -38,6 +39,14 @@ class pinion_pool {
   template <class F>
   auto submit(F f) {
     return result_of{scheduler_.submit(std::move(f))};
+  }
+
+  /// By a task.
+  template <class F>
+  void spawn_group(std::size_t count, F f) {
+    task_group group(scheduler_, scheduler_.root());
+    for (std::size_t i = 0; i < count; ++i) group.spawn(f);
+    group.join().wait().value();
   }
 
   template <class F>

@@ -67,6 +67,9 @@ struct gate {
   static void give_back(task_memory&, void* node, std::uint8_t size_class) noexcept;
   /// Does the calling thread run it?
   static bool is_run_here(const task_node&) noexcept;
+  /// Does it run a node that belongs to `owner`?
+  static bool runs_one_of(const void* owner) noexcept;
+  static scheduler_core& core(scheduler&) noexcept;  // for patterns that hand in nodes
   static error_hook hook(const scheduler_core&) noexcept;
   static error_hook hook(const scheduler&) noexcept;  // for patterns that give futures
   /// Counts a node of a result, made by that lane.

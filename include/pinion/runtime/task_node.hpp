@@ -41,9 +41,17 @@ struct task_node {
   const char* name = nullptr;
   os::atomic<task_node*> next{nullptr};  // for lists of nodes
   std::uint8_t size_class = 0;
-  bool counted = false;  // takes a place below the queue limit
+  bool counted = false;    // takes a place below the queue limit
+  bool owned = false;      // it is an owned_node
+  bool for_owner = false;  // the owner's, to remember something
 };
 static_assert(sizeof(task_node) == 32);
+
+/// One that belongs with others: who asks can tell whether a thread runs one of those.
+struct owned_node : task_node {
+  explicit owned_node(void* by) noexcept : owner(by) { owned = true; }
+  void* const owner;
+};
 
 class task_memory;
 
