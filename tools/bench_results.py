@@ -38,6 +38,7 @@ WORKS = {
         Work("submit_external", "hand over tasks from outside and run them", "items_per_second",
              "rate"),
         Work("spawn_inside", "a task makes a million tasks", "items_per_second", "rate"),
+        Work("task_group", "a task spawns a million and joins them", "items_per_second", "rate"),
         Work("fan_out_fan_in", "tasks out, results to one consumer", "items_per_second", "rate"),
         Work("channel", "numbers from some threads to as many others", "items_per_second", "rate"),
         Work("treesum", "SHA-256 of every file of a tree", "bytes_per_second", "bytes"),
