@@ -456,7 +456,7 @@ TEST_P(task_group_with, TG_23_a_steady_group_allocates_nothing) {
   EXPECT_LE(taken.get(), 40u);
 }
 
-TEST_P(task_group_with, POOL_a_stop_leaves_nothing_out) {
+TEST_P(task_group_with, TG_12_a_stop_leaves_nothing_out) {
   for (const std::size_t limit : {0, 2}) {
     auto own = std::make_unique<scheduler>(test::quiet_workers(GetParam()));
     task_group group(*own, own->root(), {.limit = limit});
