@@ -122,8 +122,9 @@ void group_control::pass_on(task_node& n) noexcept {
     if (hand_in(*next)) return;
     next->for_owner = false;  // so that it goes without coming here
     const std::uint8_t size_class = next->size_class;
-    (void)next->act(*next, task_node::action::drop);
-    if (size_class == lane::heap_class) {  // otherwise it is forgotten until the pools go
+    const bool give_back = next->act(*next, task_node::action::drop).give_back;
+    if (give_back &&
+        size_class == lane::heap_class) {  // otherwise it is forgotten until the pools go
       ::operator delete (next, std::align_val_t{lane::node_alignment});
     }
   }

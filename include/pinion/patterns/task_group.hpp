@@ -17,6 +17,7 @@
 
 #include "pinion/patterns/group_control.hpp"
 #include "pinion/runtime/job.hpp"
+#include "pinion/runtime/task_root.hpp"
 
 namespace pinion {
 
@@ -62,6 +63,44 @@ struct group_node final : owned_node {
   F f;
 };
 
+/// The group outlives its tasks, and so does its context.
+struct group_context {
+  explicit group_context(const context* c) noexcept : ctx(*c) {}
+  bool is_done() const noexcept { return ctx.is_done(); }
+  const context& get() const noexcept { return ctx; }
+  const context& ctx;
+};
+
+/// The same for a coroutine, or a callable that makes one: it ends when that has ended.
+template <class F>
+class group_task final : public task_root<group_task<F>, F, group_context> {
+  using root = task_root<group_task, F, group_context>;
+
+ public:
+  template <class G>
+  group_task(scheduler_core& core, const post_options& options, group_control& of, G&& g)
+      : root(core, options, &of.ctx(), std::forward<G>(g)), of_(of) {}
+
+ private:
+  friend root;
+  ~group_task() = default;
+
+  void settle(typename root::outcome_type r) noexcept {
+    error e = r ? error(errc::ok) : r.error();
+    { const auto gone = std::exchange(r, errc::not_started); }  // before the group is
+    if (e == errc::ok) {
+      of_.succeeded(*this);
+    } else if (e == errc::not_started) {
+      of_.not_started(*this);
+    } else {
+      of_.failed(*this, std::move(e));
+    }
+    root::give_back(*this);
+  }
+
+  group_control& of_;
+};
+
 /// A job that has been counted and is not yet handed in.
 class group_entry {
  public:
@@ -103,7 +142,8 @@ class task_group {
 
   /// Jobs may spawn more. Above the limit the job stands in line, and starts when another one has
   /// ended. False: canceled, or the scheduler takes no more; the job counts as not started, and
-  /// `f` is untouched. A job whose context ends before it starts does not start.
+  /// `f` is untouched. A job whose context ends before it starts does not start. A task, or the one
+  /// that a callable makes, is a job until it has ended, suspended or not.
   /// @blocks    never for the limit of the group; from outside as scheduler::post()
   /// @cost      0 allocations for callables of up to 24 bytes in steady state
   /// @errors    throws std::bad_alloc and what the callable's constructor throws; then nothing has
@@ -115,7 +155,7 @@ class task_group {
   /// error in order of completion; or, if none failed but some were canceled or not started, with
   /// the reason. Then the group is as new: a round ends with it, for all who wait at that time.
   /// When it gives up because `ctx` ends, the group goes on.
-  /// @errors    would_deadlock when one of its own jobs waits for it
+  /// @errors    would_deadlock when one of its own jobs waits for it (not seen in a coroutine)
   detail::group_control::join_op join(const context& ctx) noexcept { return control_.join(&ctx); }
   detail::group_control::join_op join() noexcept { return control_.join(nullptr); }
   detail::group_control::join_op join(scoped_context&&) = delete;  // must outlive the wait
@@ -133,12 +173,14 @@ class task_group {
   group_report report() const { return control_.report(); }
 
  private:
+  template <job F>
+  detail::task_node& make(detail::entry&, const post_options&, F&&);
+
   detail::group_control control_;
 };
 
 template <job F>
 bool task_group::spawn(F&& f) {
-  using node = detail::group_node<std::decay_t<F>>;
   detail::group_entry one(control_);
   if (control_.is_canceled()) return one.refuse(errc::canceled), false;
   post_options options;
@@ -146,10 +188,23 @@ bool task_group::spawn(F&& f) {
   detail::entry way(control_.core(), detail::gate::enter(control_.core(), &control_.ctx(), 1),
                     options);
   if (way.refused()) return one.refuse(way.why()), false;
-  node& made = way.make<node>(control_, std::forward<F>(f));
+  detail::task_node& made = make(way, options, std::forward<F>(f));
   one.release();
   if (control_.may_start(made)) way.accept(made);
   return true;
+}
+
+template <job F>
+detail::task_node& task_group::make(detail::entry& way, const post_options& options, F&& f) {
+  using callable = std::decay_t<F>;
+  if constexpr (detail::starts_task<callable>) {
+    auto& made = way.make<detail::group_task<callable>>(control_.core(), options, control_,
+                                                        std::forward<F>(f));
+    detail::gate::count_result(way.where());
+    return made;
+  } else {
+    return way.make<detail::group_node<callable>>(control_, std::forward<F>(f));
+  }
 }
 
 }  // namespace pinion
