@@ -38,7 +38,7 @@ MISTAKES = {
     # A thread is out before it has woken somebody for its work.
     "out_before_woken": [
         ("  if (wake) wake_for(nullptr, queued);\n", "  c.go_out();\n  if (wake) wake_for(nullptr, queued);\n  c.go_in();\n"),
-        ("  if (wake && !outside.maybe_work() && place_directly(c, node)) return;\n", ""),
+        ("  if (wake && !outside.maybe_work() && place_directly(c, work)) return;\n", ""),
     ],
     # A new record and the end of the scheduler are in no total order.
     "record_out_of_order": [
