@@ -119,13 +119,12 @@ class task_root : public task_node {
 
   static std::coroutine_handle<> at_end(void* promise) noexcept {
     auto& self = *static_cast<task_root*>(task_promise_base::of(promise).whom());
-    outcome_type r = flatten(std::move(self.task_->promise().outcome()));
-    self.finish(std::move(r));
-    this_executor()->end_live();
+    self.finish(flatten(std::move(self.task_->promise().outcome())));
+    this_executor()->end_live();  // nothing of the task is left, temporaries included
     return {};
   }
 
-  void finish(outcome_type r) noexcept {
+  void finish(outcome_type&& r) noexcept {
     task_.reset();
     f_.~F();
     static_cast<Node*>(this)->settle(std::move(r));
@@ -158,7 +157,7 @@ class posted_task final : public task_root<posted_task<F, Context>, F, Context> 
   friend root;
   ~posted_task() = default;
 
-  void settle(typename root::outcome_type r) noexcept {
+  void settle(typename root::outcome_type&& r) noexcept {
     if (!r && r.error() != errc::not_started) report_unobserved(r.error(), this->name);
     root::give_back(*this);
   }
@@ -184,7 +183,7 @@ class submitted_task final : public task_root<submitted_task<F, Context>, F, Con
   friend root;
   ~submitted_task() = default;
 
-  void settle(typename root::outcome_type r) noexcept { this->complete(std::move(r)); }
+  void settle(typename root::outcome_type&& r) noexcept { this->complete(std::move(r)); }
 
   static submitted_task& of(future_state_base& base) noexcept {
     return static_cast<submitted_task&>(static_cast<state&>(base));
