@@ -3,6 +3,7 @@
 #include "pinion/sync/channel_options.hpp"
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <new>
@@ -140,8 +141,8 @@ class thrower {
   ~thrower() { --alive; }
   int value() const { return value_; }
 
-  static inline int until_throw = -1;
-  static inline int alive = 0;
+  static inline std::atomic<int> until_throw{-1};
+  static inline std::atomic<int> alive{0};
 
  private:
   int value_;
@@ -151,7 +152,7 @@ TEST(channel_options, CH_20_XC_14_a_value_whose_move_may_throw_goes_through) {
   thrower::until_throw = -1;
   goes_through<thrower>([](int n) { return thrower(n); },
                         [](const thrower& t) { return t.value(); });
-  EXPECT_EQ(thrower::alive, 0);
+  EXPECT_EQ(thrower::alive.load(), 0);
 }
 
 // One value in, one value out, with the k-th move of all failing, for each k.
@@ -183,7 +184,7 @@ TEST(channel_options, XC_14_a_move_that_throws_corrupts_nothing) {
     }
     EXPECT_EQ(received + kept, 2) << k;
     EXPECT_EQ(undelivered, 0);
-    EXPECT_EQ(thrower::alive, 0);
+    EXPECT_EQ(thrower::alive.load(), 0);
   }
 }
 
