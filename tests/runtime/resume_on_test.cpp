@@ -74,7 +74,7 @@ TEST(resume_on, XC_7_a_visitor_that_is_suspended_keeps_the_scheduler_from_ending
     until([&] { return waiters_of(box.waiting) == 1; });
     away.close();
     const auto soon = with_timeout(context::background(), duration::zero());
-    EXPECT_EQ(away.drain(soon).wait()->blocking.size(), 1u);
+    EXPECT_FALSE(away.drain(soon).wait()->blocking.empty());
     box.give(7);
   }
   EXPECT_EQ(answer.wait().value(), 7);
