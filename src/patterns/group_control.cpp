@@ -163,9 +163,9 @@ bool group_control::hand_in(task_node& n) noexcept {
 
 // J3. Whatever is declared before the lock is done after the unlock; the group may be gone then.
 void group_control::finish_slowly(std::size_t at) noexcept {
+  wake_chain woken;  // last: nothing of the round lives on here when its join has returned
   group_outcome outcome;
   std::optional<scoped_context> old;
-  wake_chain woken;
   const std::lock_guard lock(waiting_);
   count_.remove(at);
   if (!count_.is_zero()) return;
