@@ -174,6 +174,10 @@ pipeline_control::chance pipeline_control::look(guard& lock, pipeline_runner& mi
   chance found = chance::none;
   std::uint32_t in_vain = 0;
   for (std::uint32_t slow = 0; in_vain <= looks_max && found == chance::none; ++slow) {
+    if (running_ == 1) {  // the others have left, and none of them would ever be slow
+      if (work_is_left()) found = chance::work;
+      break;
+    }
     remember_others(mine);
     const std::uint32_t others = running_ - 1;
     lock.unlock();
