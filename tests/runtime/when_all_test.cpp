@@ -136,7 +136,9 @@ TEST_P(when_all_with, when_all_waits_for_all_and_throws_the_first_error_and_repo
   EXPECT_TRUE(ended.load());
   EXPECT_EQ(errors_seen.load(), 1);
   // Several workers may take the two up in the other order.
-  if (GetParam() == 1) EXPECT_EQ(thrown, "first");
+  if (GetParam() == 1) {
+    EXPECT_EQ(thrown, "first");
+  }
   EXPECT_EQ(last_error, thrown == "first" ? "second" : "first");
 }
 
