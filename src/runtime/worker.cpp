@@ -21,8 +21,9 @@ void worker::run() noexcept {
     work_word w = find_work(*s);
     const bool was_busy = w != 0 && !s->searching;
     if (w == 0) {
-      // relaxed: set before everybody is woken; a look too early costs one round.
-      if ((core_.life(std::memory_order_relaxed) & task_memory::exiting) != 0) return;
+      // acquire: what came before the end is visible to the exit hook; pairs with the RMW in
+      // join_all(). It is set before everybody is woken; a look too early costs one round.
+      if ((core_.life(std::memory_order_acquire) & task_memory::exiting) != 0) return;
       w = idle(*s);
       if (w == 0) continue;
     }
@@ -396,8 +397,8 @@ bool worker::sleep_on_cell(seat& s) noexcept {
 bool worker::wait_for_seat() noexcept {
   if (!core_.become_spare(thread_)) return false;
   while (!core_.take_assigned_seat(thread_)) {
-    // relaxed: set before the wake-up that ends the park below.
-    if ((core_.life(std::memory_order_relaxed) & task_memory::exiting) != 0) return false;
+    // acquire: as in run(); set before the wake-up that ends the park below.
+    if ((core_.life(std::memory_order_acquire) & task_memory::exiting) != 0) return false;
     thread_.wake.park();
   }
   return true;
