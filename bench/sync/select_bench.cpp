@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "tests/support/over_when_enlisted.hpp"
 #include <benchmark/benchmark.h>
 
 #include "pinion/sync/context.hpp"
@@ -50,22 +51,6 @@ const store::taking::verb store::how_{
 
 constexpr std::uint64_t endless = ~std::uint64_t{0};
 
-/// Over as soon as it is enlisted, so that a wait goes its whole way without sleeping.
-class over_at_once : public operation_base<over_at_once, void> {
- public:
-  void collect(lock_set&) noexcept {}
-  bool try_complete() noexcept { return false; }
-  void enlist(waiter& who) noexcept {
-    if (who.try_claim(link_)) who.wake();
-  }
-  void withdraw() noexcept {}
-  bool owns(const wait_link& link) const noexcept { return &link == &link_; }
-  result<> take() noexcept { return {}; }
-
- private:
-  wait_link link_;
-};
-
 // The wait alone, to compare with.
 void take_one(benchmark::State& state) {
   store a(endless);
@@ -99,7 +84,7 @@ void four_blocked(benchmark::State& state) {
   const std::size_t before = allocations.load();
   for (auto _ : state) {
     benchmark::DoNotOptimize(
-        select(ctx, a.take(), b.take(), c.take(), d.take(), over_at_once()).wait());
+        select(ctx, a.take(), b.take(), c.take(), d.take(), test::over_when_enlisted()).wait());
   }
   state.counters["allocations"] = static_cast<double>(allocations.load() - before);
 }
@@ -109,7 +94,7 @@ void many_blocked(benchmark::State& state) {
   std::vector<store::taking> cases;
   store idle[64];
   for (std::int64_t i = 0; i < state.range(0); ++i) cases.push_back(idle[i].take());
-  auto any = select(select_among(std::span(cases)), over_at_once());
+  auto any = select(select_among(std::span(cases)), test::over_when_enlisted());
   const std::size_t before = allocations.load();
   for (auto _ : state) benchmark::DoNotOptimize(any.wait());
   state.counters["allocations"] = static_cast<double>(allocations.load() - before);

@@ -1,39 +1,17 @@
 // SPDX-License-Identifier: MIT
-// What tests of channels share: operations that run on a thread of their own, and values that are
-// counted.
+// What tests of channels share: waiting for those who wait, and values that are counted.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
-#include <optional>
-#include <thread>
 #include <utility>
 
 #include "tests/support/waiting.hpp"
+#include "tests/support/waiting_thread.hpp"
 
 #include "pinion/sync/channel.hpp"
 
 namespace pinion::test {
-
-/// Runs the operation on a thread of its own.
-template <class Op>
-class waiting_thread {
- public:
-  explicit waiting_thread(Op op) : op_(std::move(op)), thread_([this] { got_ = op_.wait(); }) {}
-  ~waiting_thread() {
-    if (thread_.joinable()) thread_.join();
-  }
-  auto& get() {
-    thread_.join();
-    return *got_;
-  }
-  Op& operation() { return op_; }
-
- private:
-  Op op_;
-  std::optional<result<typename Op::value_type>> got_;
-  std::thread thread_;
-};
 
 template <class T>
 void until_senders(const channel<T>& ch, std::size_t n) {

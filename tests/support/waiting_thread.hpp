@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A wait on a thread of its own.
+// Runs an operation on a thread of its own.
 #pragma once
 
 #include <optional>
@@ -21,6 +21,7 @@ class waiting_thread {
     thread_.join();
     return *got_;
   }
+  Op& operation() { return op_; }
 
  private:
   Op op_;
