@@ -26,7 +26,8 @@ void group_count::make_exact() noexcept {
     const std::int64_t found = words_[i].value.fetch_or(exact, std::memory_order_acquire);
     if (jobs_in(found) >= 0) continue;
     debt -= jobs_in(found);
-    words_[i].value.store(exact, std::memory_order_relaxed);  // relaxed: acquired above
+    // release: what was seen of the round with the lock; pairs with the acquire in add.
+    words_[i].value.store(exact, std::memory_order_release);
   }
   repay(debt);
   not_zero_ = 0;
@@ -85,8 +86,9 @@ void group_count::make_loose() noexcept {
   assert(exact_ && not_zero_ == 0);
   exact_ = false;
   for (std::size_t i = 0; i < size_; ++i) {
-    words_[i].value.store(0,
-                          std::memory_order_relaxed);  // relaxed: zero is left under the lock only
+    // release: what belongs to the round that begins; pairs with the acquire in add. Zero is left
+    // under the lock only.
+    words_[i].value.store(0, std::memory_order_release);
   }
 }
 

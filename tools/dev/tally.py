@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Adds up the logs of test runs: names what failed, ends with `N passed, N failed`.
+"""Adds up the logs of test runs: shows what failed, ends with `N passed, N failed`.
 
 usage: tally.py [--broken N] LOG.json...
 A log that is not there, and --broken, count as failures: something ended before its tests ran.
@@ -7,9 +7,22 @@ Exit code 0 only when something passed and nothing failed."""
 import argparse
 import json
 import pathlib
+import re
 import sys
 
 PASSED, SKIPPED = {"OK", "EXPECTEDFAIL"}, {"SKIP"}
+SIGNS = re.compile(r"Failure|FAILED|WARNING: Thread|ERROR: |runtime error|Assertion|replay|seed")
+
+
+def excerpt(test):
+    """Where it says what is wrong, and its end: a reader may see only the last lines of a run."""
+    lines = (test.get("stdout", "") + test.get("stderr", "")).splitlines()
+    first = next((i for i, line in enumerate(lines) if SIGNS.search(line)), len(lines))
+    shown = lines[max(first - 2, 0) : first + 38]
+    if first + 38 < len(lines):
+        shown += ["..."] + lines[max(first + 38, len(lines) - 10) :]
+    return [f"    {line}" for line in shown]
+
 
 parser = argparse.ArgumentParser()
 parser.add_argument("--broken", type=int, default=0)
@@ -28,7 +41,7 @@ for log in options.logs:
         skipped += test["result"] in SKIPPED
         if test["result"] not in PASSED | SKIPPED:
             failed += 1
-            print(f"{test['result'].lower()}: {test['name']} ({log})")
+            print(f"{test['result'].lower()}: {test['name']} ({log})", *excerpt(test), sep="\n")
 if skipped:
     print(f"{skipped} skipped")
 print(f"{passed} passed, {failed} failed")

@@ -19,6 +19,10 @@
 //
 // E1 and B1 are read-modify-writes of the same word: either E1 finds what B1 did, or B1 fails and
 // finds the mark.
+//
+// Whoever has begun a job may look at what belongs to the round (its context): a round ends under
+// the lock with no job left, and a job begins with a word that was written after that, or with the
+// lock.
 #pragma once
 
 #include <cstddef>
@@ -40,12 +44,14 @@ class group_count {
   group_count& operator=(const group_count&) = delete;
 
   /// One job more.
+  /// @order     sees what was done before make_loose() began the round that the job is in
   void add(std::size_t at) noexcept {
     std::int64_t seen =
         words_[at].value.load(std::memory_order_relaxed);  // relaxed: the CAS decides
     while (!is_exact(seen) || jobs_in(seen) > 0) {
-      // relaxed: the job itself carries what its end has to see; it comes later.
-      if (words_[at].value.compare_exchange_weak(seen, seen + one, std::memory_order_relaxed,
+      // acquire: sees what belongs to the round; pairs with the releases in make_loose and
+      // make_exact. What the job did is released by its end. relaxed: again.
+      if (words_[at].value.compare_exchange_weak(seen, seen + one, std::memory_order_acquire,
                                                  std::memory_order_relaxed)) {
         return;
       }

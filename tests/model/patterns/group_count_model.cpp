@@ -25,7 +25,11 @@ class group {
  public:
   explicit group(std::size_t words) : count_(line_, words) {}
 
-  void begin(std::size_t at) { count_.add(at); }
+  /// Looks at what belongs to the round, as the context of a group does.
+  void begin(std::size_t at) {
+    count_.add(at);
+    (void)round_.read();
+  }
 
   void end(std::size_t at) {
     if (count_.try_remove(at)) return;
@@ -35,7 +39,7 @@ class group {
     if (!count_.is_zero()) return;
     bool closed = false;
     while (line_.claim_first(woken) != nullptr) closed = true;
-    if (closed) count_.make_loose();
+    if (closed) begin_another_round();
   }
 
   void join() {
@@ -49,7 +53,7 @@ class group {
     if (waits) {
       line_.push_back(link);
     } else {
-      count_.make_loose();
+      begin_another_round();
     }
     line_.unlock();
     if (!waits) return;
@@ -65,8 +69,15 @@ class group {
   }
 
  private:
+  // With the lock held, and nobody in the round before.
+  void begin_another_round() {
+    round_.write(round_.read() + 1);
+    count_.make_loose();
+  }
+
   wait_list line_;
   pinion::detail::group_count count_;
+  cell<int> round_ = 0;
 };
 
 // What the jobs did is seen after the join. With a look at zero that is not under the lock the last
@@ -113,7 +124,8 @@ void begun_by_a_job() {
   other.join();
 }
 
-// From outside, against a join: the job is in this round or in the next one.
+// From outside, against a join: the job is in this round or in the next one, and sees what belongs
+// to that.
 void begun_from_outside() {
   group g(2);
   cell<int> ran = 0;
@@ -126,6 +138,19 @@ void begun_from_outside() {
   g.join();
   require(ran.read() == 1, "in one of the two");
   g.begin(0), g.end(0);
+  g.join();
+}
+
+// The same at a word that was negative, and has been paid for.
+void begun_at_a_word_repaid() {
+  group g(2);
+  thread other([&] { g.begin(1), g.end(1); });
+  g.join();
+  g.begin(0), g.begin(0), g.end(1);
+  g.look();
+  g.begin(1);
+  g.end(0), g.end(1);
+  other.join();
   g.join();
 }
 
@@ -155,6 +180,7 @@ TEST(group_count_model, TG_15_what_a_job_begins_is_waited_for) {
 }
 TEST(group_count_model, TG_15_what_begins_outside_is_in_one_round) {
   EXPECT_TRUE(holds_always(two_stops, begun_from_outside));
+  EXPECT_TRUE(holds_always(two_stops, begun_at_a_word_repaid));
 }
 TEST(group_count_model, threads_that_share_a_word) {
   EXPECT_TRUE(holds_always(two_stops, a_shared_word));
@@ -164,6 +190,7 @@ TEST(group_count_model, mutants_are_killed) {
                                    {{.preemptions = 2}, ended_elsewhere},
                                    {{.preemptions = 1}, begun_by_a_job},
                                    {{.preemptions = 1}, begun_from_outside},
+                                   {{.preemptions = 1}, begun_at_a_word_repaid},
                                    {{.preemptions = 1}, a_shared_word}},
                                   {"group_count.hpp", "group_count.cpp"}));
 }
