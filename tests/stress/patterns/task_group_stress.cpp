@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Groups that are spawned into, joined, canceled and stopped at once: each job is in one count.
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <thread>
-#include <vector>
+#include <utility>
 
 #include "tests/support/patterns.hpp"
 #include "tests/support/stress.hpp"
@@ -30,23 +31,29 @@ struct seen {
   }
 };
 
-/// A job that spawns some more, and ends in one of the ways.
+/// A job that spawns some more, and ends in one of the ways. The dice alone may go round in a
+/// circle: `below` bounds the tree.
 struct node {
   task_group& group;
   seen& saw;
   counted alive;
   std::uint32_t dice;
+  std::uint32_t below;  // jobs at most
 
-  node(task_group& g, seen& s, std::uint32_t d) : group(g), saw(s), alive(1), dice(d) {}
+  node(task_group& g, seen& s, std::uint32_t d, std::uint32_t b)
+      : group(g), saw(s), alive(1), dice(d), below(b) {}
   node(node&&) = default;
 
-  void spawn(std::uint32_t d) const {
+  void spawn() && {
     saw.spawned.fetch_add(1);
-    group.spawn(node(group, saw, d));
+    group.spawn(std::move(*this));
   }
   result<> operator()() const {
     const std::uint32_t next = dice * 2654435761u + 12345u;
-    for (std::uint32_t i = 0; i < next % 3 && dice % 16 != 0; ++i) spawn((next >> 8) + i);
+    const std::uint32_t children = std::min(next % 3, below);
+    for (std::uint32_t i = 0; i < children; ++i) {
+      node(group, saw, (next >> 8) + i, below / children - 1).spawn();
+    }
     if (next % 64 == 5) std::this_thread::yield();
     if (next % 512 == 7) {
       saw.failed.fetch_add(1);
@@ -90,8 +97,7 @@ TEST_P(task_group_stress, TG_12_every_job_is_in_one_count) {
       seen saw;
       const std::size_t roots = random() % 200;
       for (std::size_t i = 0; i < roots; ++i) {
-        node(group, saw, static_cast<std::uint32_t>(random()))
-            .spawn(static_cast<std::uint32_t>(random()));
+        node(group, saw, static_cast<std::uint32_t>(random()), 50).spawn();
       }
       const bool failed = !group.join().wait();
       saw.expect(group.report());
