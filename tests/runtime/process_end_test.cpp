@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "tests/support/fork.hpp"
+#include "tests/support/sanitizer.hpp"
 #include "tests/support/schedulers.hpp"
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -154,14 +155,6 @@ TEST_F(process_end, thread_locals_that_post) {
 }
 
 // --- Forks.
-
-#if defined(__SANITIZE_ADDRESS__)
-#define PINION_TEST_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define PINION_TEST_ASAN 1
-#endif
-#endif
 
 int code_of_child(pid_t child) {
   int status = 0;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "tests/support/allocations.hpp"
+#include "tests/support/sanitizer.hpp"
 #include "tests/support/schedulers.hpp"
 #include "tests/support/waiting.hpp"
 #include <gtest/gtest.h>
@@ -38,7 +39,7 @@ using test::until;
 using test::waiters_of;
 using test::with_workers;
 
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#if defined(PINION_TEST_TSAN) || defined(PINION_TEST_ASAN)
 constexpr int many = 100'000;
 #else
 constexpr int many = 1'000'000;

@@ -15,6 +15,7 @@
 #include <new>
 #include <string>
 
+#include "tests/support/sanitizer.hpp"
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -22,14 +23,6 @@
 #include <unistd.h>
 
 namespace pinion::test {
-
-#if defined(__SANITIZE_THREAD__)
-#define PINION_TEST_TSAN 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define PINION_TEST_TSAN 1
-#endif
-#endif
 
 // The thread sanitizer delivers signals when it likes; other processors do not step by themselves.
 #if defined(__x86_64__) && !defined(PINION_TEST_TSAN)

@@ -10,6 +10,7 @@
 
 #include "tests/support/allocations.hpp"
 #include "tests/support/hand_wait.hpp"
+#include "tests/support/sanitizer.hpp"
 #include "tests/support/waiting.hpp"
 #include <gtest/gtest.h>
 
@@ -303,7 +304,7 @@ TEST(semaphore, misuse_is_told) {
   EXPECT_TRUE(most.try_acquire(semaphore::max_permits));
 }
 
-#if !defined(NDEBUG) && !defined(__SANITIZE_THREAD__)
+#if !defined(NDEBUG) && !defined(PINION_TEST_TSAN)
 TEST(semaphoreDeathTest, XC_19_destroying_a_semaphore_with_permits_out_is_caught_in_debug) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(

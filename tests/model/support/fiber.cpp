@@ -4,18 +4,12 @@
 #include <new>
 #include <utility>
 
+#include "tests/support/sanitizer.hpp"
 #include <boost/context/detail/fcontext.hpp>
 #include <cxxabi.h>
 #include <sys/mman.h>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define PINION_MODEL_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define PINION_MODEL_ASAN 1
-#endif
-#endif
-#if defined(PINION_MODEL_ASAN)
+#if defined(PINION_TEST_ASAN)
 #include <sanitizer/asan_interface.h>
 #endif
 
@@ -54,7 +48,7 @@ void fiber::prepare(std::function<void()> main) {
     if (fresh == MAP_FAILED) throw std::bad_alloc();
     stack_ = static_cast<char*>(fresh);
   }
-#if defined(PINION_MODEL_ASAN)
+#if defined(PINION_TEST_ASAN)
   __asan_unpoison_memory_region(stack_, stack_size);  // frames of who was dropped in there
 #endif
   bottom_ = stack_;
@@ -79,13 +73,13 @@ void fiber::leave([[maybe_unused]] fiber& to) {
   auto* const globals = reinterpret_cast<exceptions*>(abi::__cxa_get_globals());
   exceptions_ = std::exchange(*globals, to.exceptions_);
   thread_locals::exchange(locals_, to.locals_);
-#if defined(PINION_MODEL_ASAN)
+#if defined(PINION_TEST_ASAN)
   __sanitizer_start_switch_fiber(&fake_stack_, to.bottom_, to.size_);
 #endif
 }
 
 void fiber::arrive([[maybe_unused]] fiber* from) {
-#if defined(PINION_MODEL_ASAN)
+#if defined(PINION_TEST_ASAN)
   const void* bottom = nullptr;
   std::size_t size = 0;
   __sanitizer_finish_switch_fiber(fake_stack_, &bottom, &size);
