@@ -20,7 +20,8 @@ extern "C" int pinion_plugin_run() {
   for (int i = 0; i < 99; ++i) sched.post([&] { ran.fetch_add(1); });
   const auto ctx =
       pinion::with_timeout(pinion::context::background(), std::chrono::milliseconds(20));
-  if (pinion::sleep(ctx, std::chrono::microseconds(100)).wait()) ran.fetch_add(1);
+  const auto slept = pinion::sleep(ctx, std::chrono::microseconds(100)).wait();
+  if (slept || slept.error().is_timeout()) ran.fetch_add(1);  // a busy machine may be late
   if (!sched.drain().wait()) return -1;
   return ran.load();
 }
