@@ -22,8 +22,7 @@
 //
 // Nothing in here waits. A consumer that sleeps announces it by a seq_cst write and then asks
 // has_ready(); a producer looks for the announcement after its push. For who waits for credits,
-// has_credit() does the same against the consumer's pops. Why no wake-up can be lost, and where
-// a batch is cheaper: docs/protocols/results_ring.md.
+// has_credit() does the same against the consumer's pops.
 #pragma once
 
 #include <algorithm>
@@ -218,22 +217,16 @@ class results_ring {
     free_.fetch_add(count, std::memory_order_seq_cst);
   }
 
-  // Constant after construction.
   const std::size_t capacity_;
   const std::uint64_t mask_;
   const std::unique_ptr<slot[]> slots_;
-
   // Contended: every producer, once a push.
   alignas(cache_line_size) os::atomic<std::uint64_t> tail_{0};  // the next ticket
-
   // Contended: who admits work, once a batch, and the consumer.
   alignas(cache_line_size) os::atomic<std::size_t> free_;  // credits
-
   // Written by the consumer alone.
   alignas(cache_line_size) os::atomic<std::uint64_t> head_{0};  // the next ticket to pop
 };
-
-// ---------------------------------------------------------------------------------------------
 
 template <class T>
 requires std::is_nothrow_move_constructible_v<T>
