@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "pinion/sync/context.hpp"
-#include "pinion/sync/operation.hpp"
+#include "pinion/sync/op.hpp"
 
 namespace {
 

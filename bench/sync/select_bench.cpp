@@ -12,7 +12,7 @@
 #include <benchmark/benchmark.h>
 
 #include "pinion/sync/context.hpp"
-#include "pinion/sync/operation.hpp"
+#include "pinion/sync/op.hpp"
 #include "pinion/sync/select.hpp"
 
 namespace {

@@ -38,6 +38,7 @@
 #include "pinion/sync/event_count.hpp"
 #include "pinion/sync/executor.hpp"
 #include "pinion/sync/future.hpp"
+#include "pinion/sync/op.hpp"
 #include "pinion/sync/operation.hpp"
 #include "pinion/sync/rate_limiter.hpp"
 #include "pinion/sync/result.hpp"

@@ -8,7 +8,7 @@
 #include "pinion/platform/cache_line.hpp"
 #include "pinion/platform/os.hpp"
 #include "pinion/sync/context.hpp"
-#include "pinion/sync/operation.hpp"
+#include "pinion/sync/op.hpp"
 
 namespace pinion::detail {
 

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "pinion/sync/context.hpp"
-#include "pinion/sync/operation.hpp"
+#include "pinion/sync/op.hpp"
 
 namespace pinion::test {
 

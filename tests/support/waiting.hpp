@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "pinion/sync/context.hpp"
+#include "pinion/sync/op.hpp"
 #include "pinion/sync/operation.hpp"
 
 namespace pinion::test {

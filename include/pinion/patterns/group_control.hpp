@@ -26,7 +26,7 @@
 #include "pinion/runtime/gate.hpp"
 #include "pinion/runtime/scheduler.hpp"
 #include "pinion/sync/context.hpp"
-#include "pinion/sync/operation.hpp"
+#include "pinion/sync/op.hpp"
 #include "pinion/sync/result.hpp"
 
 namespace pinion {

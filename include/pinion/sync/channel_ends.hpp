@@ -13,7 +13,6 @@
 #include "pinion/sync/channel_core.hpp"
 #include "pinion/sync/channel_verbs.hpp"
 #include "pinion/sync/context.hpp"
-#include "pinion/sync/operation.hpp"
 
 namespace pinion {
 

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "pinion/sync/channel_options.hpp"
-#include "pinion/sync/operation.hpp"
+#include "pinion/sync/op.hpp"
 
 namespace pinion {
 

@@ -24,7 +24,6 @@
 #include "pinion/sync/channel_buffer.hpp"
 #include "pinion/sync/channel_line.hpp"
 #include "pinion/sync/channel_options.hpp"
-#include "pinion/sync/operation.hpp"
 
 namespace pinion::detail {
 

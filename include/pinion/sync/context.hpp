@@ -31,7 +31,7 @@
 #include "pinion/platform/os.hpp"
 #include "pinion/platform/std_stop_token.hpp"
 #include "pinion/sync/executor.hpp"
-#include "pinion/sync/operation.hpp"
+#include "pinion/sync/op.hpp"
 #include "pinion/sync/result.hpp"
 
 namespace pinion {

@@ -29,66 +29,18 @@
 
 #include <concepts>
 #include <coroutine>
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <utility>
-#include <variant>
 
 #include "pinion/platform/cpu.hpp"
 #include "pinion/platform/parker.hpp"
+#include "pinion/sync/context_link.hpp"
+#include "pinion/sync/lock_set.hpp"
 #include "pinion/sync/result.hpp"
 #include "pinion/sync/waiter.hpp"
 
 namespace pinion {
-
-class context;
-
-/// The locks a wait needs, taken in address order, each once. Any number of them without an
-/// allocation: it remembers the lowest few and asks again for those above.
-class lock_set {
- public:
-  lock_set() noexcept {}
-
-  void add(wait_list& list) noexcept {
-    if (count_ == 0 && above_ == nullptr) {
-      lists_[count_++] = &list;  // most have only this one
-    } else {
-      insert(list);
-    }
-  }
-
-  template <class Op>
-  void lock(Op& op) noexcept {
-    for_each(op, [](wait_list& list) { list.lock(); });
-  }
-  template <class Op>
-  void unlock(Op& op) noexcept {
-    if (above_ != nullptr) return for_each(op, [](wait_list& list) { list.unlock(); });
-    for (std::size_t i = 0; i < count_; ++i) lists_[i]->unlock();  // they are all still here
-  }
-
- private:
-  static constexpr std::size_t capacity = 8;
-
-  template <class Op, class F>
-  void for_each(Op& op, F act) noexcept {
-    above_ = nullptr;
-    do {
-      count_ = 0;
-      overflowed_ = false;
-      op.collect(*this);
-      for (std::size_t i = 0; i < count_; ++i) act(*lists_[i]);
-      if (overflowed_) above_ = lists_[count_ - 1];
-    } while (overflowed_);
-  }
-  void insert(wait_list&) noexcept;
-
-  std::size_t count_ = 0;
-  bool overflowed_ = false;     // there are more, above the highest of these
-  wait_list* above_ = nullptr;  // those up to this one have had their turn
-  wait_list* lists_[capacity];  // sorted
-};
 
 /// What a type must provide. The ways to run it come from operation_base.
 ///
@@ -131,31 +83,6 @@ enum class attempt : std::uint8_t {
   done,        // call take()
   not_ready,   // nobody waits in line, so it is worth another look soon
   needs_lock,  // somebody waits, or the verb has no such way
-};
-
-/// The context's part in a wait: one more link that may win it. Movable while not enlisted.
-class context_link : public wait_link {
- public:
-  explicit context_link(const context* bound) noexcept : bound_(bound) {}
-
-  const context* bound() const noexcept { return bound_; }  // null: cannot be canceled
-
-  bool ended() const noexcept { return bound_ != nullptr && is_done(); }  // step 1
-  error reason() const noexcept;  // what a wait reports that ended or began with ended()
-
-  /// Step 5. False: the context is done and has won, here and now; nobody will wake the waiter.
-  bool enlist(waiter& who) noexcept { return bound_ == nullptr || join(who); }
-  void withdraw() noexcept {
-    if (list_ != nullptr) leave();
-  }
-
- private:
-  bool is_done() const noexcept;
-  bool join(waiter&) noexcept;
-  void leave() noexcept;
-
-  const context* bound_;
-  wait_list* list_ = nullptr;  // where it stands while enlisted
 };
 
 /// How long a wait looks for a way around the lock before it takes its place in line.
@@ -236,58 +163,6 @@ class operation_base {
   [[gnu::noinline]] result<T> wait_in_line(Op& self);
 
   context_link context_;
-};
-
-/// The operation nearly every verb returns: an object, and that object's way to do the verb.
-/// `Payload` is what it carries to the object, e.g. the value to send.
-template <class T = void, class Payload = std::monostate>
-class [[nodiscard]] op : public operation_base<op<T, Payload>, T>, private wait_link {
- public:
-  /// The object's side, one constant table per verb.
-  struct verb {
-    wait_list& (*list)(op&) noexcept;
-    bool (*try_complete)(op&) noexcept;
-    void (*enlist)(op&, waiter&) noexcept;
-    void (*withdraw)(op&) noexcept;
-    result<T> (*take)(op&);
-    attempt (*try_now)(op&) noexcept = nullptr;  // optional: without the lock
-  };
-
-  op(const verb& how, void* object, const context* bound, Payload carried = {}) noexcept
-      : operation_base<op, T>(bound), how_(&how), object_(object), payload_(std::move(carried)) {}
-  op(op&&) = default;
-  op& operator=(op&&) = default;
-
-  /// Still here if the operation did not succeed: a value that was not sent is not lost.
-  Payload& payload() noexcept { return payload_; }
-
-  // For the functions of a verb.
-  void* object() const noexcept { return object_; }
-  std::uint64_t& word() noexcept { return word_; }  // the verb's own: an amount, a time
-  wait_link& link() noexcept { return *this; }
-  wait_link& link(waiter& who) noexcept {  // made ready for `who`
-    wait_link::operator=({&who, nullptr, nullptr});
-    return *this;
-  }
-  static op& of(wait_link& link) noexcept { return static_cast<op&>(link); }  // whose it is
-
-  wait_list& list() noexcept { return how_->list(*this); }
-  void collect(lock_set& locks) noexcept { locks.add(list()); }
-  bool try_now() noexcept { return attempt_now() == attempt::done; }
-  bool try_complete() noexcept { return how_->try_complete(*this); }
-  void enlist(waiter& who) noexcept { how_->enlist(*this, who); }
-  void withdraw() noexcept { how_->withdraw(*this); }
-  bool owns(const wait_link& link) const noexcept { return &link == this; }
-  result<T> take() { return how_->take(*this); }
-  attempt attempt_now() noexcept {
-    return how_->try_now != nullptr ? how_->try_now(*this) : attempt::needs_lock;
-  }
-
- private:
-  const verb* how_;
-  void* object_;
-  std::uint64_t word_ = 0;
-  [[no_unique_address]] Payload payload_;
 };
 
 // Step 3 without the lock, where the operation has a way to do that.

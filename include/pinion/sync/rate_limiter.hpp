@@ -24,7 +24,7 @@
 #include "pinion/platform/clock.hpp"
 #include "pinion/platform/os.hpp"
 #include "pinion/sync/context.hpp"
-#include "pinion/sync/operation.hpp"
+#include "pinion/sync/op.hpp"
 #include "pinion/sync/result.hpp"
 #include "pinion/sync/time_source.hpp"
 

@@ -14,6 +14,7 @@
 #include <span>
 
 #include "pinion/sync/context.hpp"
+#include "pinion/sync/op.hpp"
 #include "pinion/sync/operation.hpp"
 #include "pinion/sync/result.hpp"
 #include "pinion/sync/select_cases.hpp"

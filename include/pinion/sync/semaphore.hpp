@@ -19,7 +19,7 @@
 
 #include "pinion/platform/os.hpp"
 #include "pinion/sync/context.hpp"
-#include "pinion/sync/operation.hpp"
+#include "pinion/sync/op.hpp"
 #include "pinion/sync/result.hpp"
 
 namespace pinion {

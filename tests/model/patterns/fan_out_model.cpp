@@ -232,7 +232,7 @@ TEST(fan_out_model, mutants_are_killed) {
   trials.push_back({some, two_runners<as_completed, 5, 3>, "place"});
   trials.push_back({some, two_runners<as_submitted, 5, 3>, "take"});
   EXPECT_TRUE(survivors_are_known(
-      trials, {"fan_control.cpp", "fan_control.hpp", "fan_out.hpp", "fan_input.hpp"}));
+      trials, {"fan_control.cpp", "fan_control.hpp", "fan_results.hpp", "fan_input.hpp"}));
 }
 
 }  // namespace

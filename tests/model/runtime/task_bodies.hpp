@@ -12,7 +12,7 @@
 
 #include "pinion/runtime/when_all.hpp"
 #include "pinion/sync/context.hpp"
-#include "pinion/sync/operation.hpp"
+#include "pinion/sync/op.hpp"
 
 namespace pinion::model::scheduling {
 

@@ -7,6 +7,7 @@
 #include "tests/model/support/model.hpp"
 
 #include "pinion/sync/context.hpp"
+#include "pinion/sync/op.hpp"
 #include "pinion/sync/operation.hpp"
 
 namespace {
