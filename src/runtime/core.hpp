@@ -204,6 +204,7 @@ class scheduler_core final : public executor {
 
   bool quiet() noexcept;
   void wait_until_nobody_is_inside() noexcept;
+  void drain_unaided() noexcept;
   void wait_until_ended() noexcept;
   void join_all() noexcept;
   void tear_down() noexcept;

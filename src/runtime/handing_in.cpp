@@ -4,6 +4,7 @@
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "pinion/platform/cpu.hpp"
@@ -389,7 +390,10 @@ error_hook gate::hook(const scheduler_core& core) noexcept {
 executor_ref gate::current_executor() noexcept {
   return *current.core;
 }
-void* gate::take_timer(lane& from) {
+void* gate::take_timer(scheduler_core& core, lane& from) {
+  if (!core.clock.prepare()) {
+    throw std::system_error(make_error_code(errc::unavailable), "no thread for delayed work");
+  }
   return delayed_work::take_timer(from);
 }
 void gate::give_timer(lane& to, void* timer) noexcept {

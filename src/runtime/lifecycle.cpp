@@ -365,11 +365,24 @@ void scheduler_core::end_all() noexcept {
     for (const blocker& b : drained->blocking) {
       unobserved(error("still runs at the end of its scheduler"), b.task.c_str());
     }
-  } catch (const std::bad_alloc&) {  // no memory for a limit, or for a report
-    unobserved(errc::deadline_exceeded, "the end of a scheduler");
+  } catch (const std::exception&) {  // no memory or thread for a limit, or no memory for a report
+    drain_unaided();
   }
   begin_stop();
   wait_until_ended();
+}
+
+// For as long as a drain may take here, without a context: looks again and again.
+void scheduler_core::drain_unaided() noexcept {
+  const time_point limit = add_saturating(os::now(), options.drain_for);
+  os::atomic<std::uint32_t> nobody_wakes{0};
+  const blocking_scope asleep;
+  begin_drain();
+  // acquire: as in shutdown_op::try_complete.
+  while (!ended.load(std::memory_order_acquire)) {
+    if (os::now() >= limit) return unobserved(errc::deadline_exceeded, "the end of a scheduler");
+    (void)os::futex_wait(nobody_wakes, 0, add_saturating(os::now(), look_period));
+  }
 }
 
 // As shutdown_op does, but without a report, which takes memory.

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <system_error>
 
 #include "pinion/platform/clock.hpp"
 #include "src/sync/context_node.hpp"
@@ -109,6 +110,9 @@ scoped_context with_timeout(const context& parent, duration timeout, error cause
 
 scoped_context with_deadline(const context& parent, time_point when, error cause) {
   const bool own = when < parent.deadline();  // else the parent's ends it, at the latest
+  if (own && !parent.time().prepare()) {
+    throw std::system_error(make_error_code(errc::unavailable), "no thread for a deadline");
+  }
   auto* const node = new cancel_node(parent.node(), own ? when : parent.deadline(), own, cause);
   scoped_context made(*node);
   node->attach();

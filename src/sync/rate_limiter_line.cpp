@@ -67,9 +67,12 @@ bool rate_limiter::settle(request& o, time_point now) noexcept {
       if (replace(s, s.noted_end(n, now))) return end_with(o, errc::ok);
       continue;
     }
-    if (bound == nullptr || bound->deadline() == forever || &bound->time() != &time_) return false;
-    return s.turn_after(queued_, n, now) > bound->deadline() &&
-           end_with(o, errc::would_exceed_deadline);
+    const bool limited =
+        bound != nullptr && bound->deadline() != forever && &bound->time() == &time_;
+    if (limited && s.turn_after(queued_, n, now) > bound->deadline()) {
+      return end_with(o, errc::would_exceed_deadline);
+    }
+    return !time_.prepare() && end_with(o, errc::unavailable);
   }
 }
 

@@ -33,6 +33,8 @@ std::string_view text_of(errc code) noexcept {
       return "not started";
     case errc::would_deadlock:
       return "would deadlock";
+    case errc::unavailable:
+      return "unavailable";
     case errc::failed:
       return "failed";
   }
@@ -65,6 +67,8 @@ class category final : public std::error_category {
         return std::errc::no_buffer_space;
       case errc::would_deadlock:
         return std::errc::resource_deadlock_would_occur;
+      case errc::unavailable:
+        return std::errc::resource_unavailable_try_again;
       default:
         return {code, *this};
     }

@@ -17,8 +17,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <limits>
 #include <mutex>
@@ -30,6 +28,7 @@
 
 #include "pinion/platform/cache_line.hpp"
 #include "pinion/platform/clock.hpp"
+#include "pinion/platform/short_lock.hpp"
 #include "pinion/platform/thread.hpp"
 #include "pinion/sync/time_source.hpp"
 #include "src/platform/cpu_mask.hpp"
@@ -41,6 +40,10 @@ namespace {
 class system_clock final : public time_source {
  public:
   time_point now() const noexcept override { return os::now(); }
+  bool prepare() noexcept override {
+    // relaxed: who sees it false looks again under the lock.
+    return has_thread_.value.load(std::memory_order_relaxed) || make_thread();
+  }
   bool arm(timer_node&) noexcept override;
   bool disarm(timer_node& node) noexcept override {
     return node.home != 0 && wheels_[node.home - 1].timers.disarm(node);
@@ -48,10 +51,12 @@ class system_clock final : public time_source {
 
   // Around a fork. The child has the timers, but not the thread.
   void before_fork() noexcept {
+    starting_.lock();
     for (wheel& w : wheels_) w.timers.lock.lock();
   }
   void after_fork() noexcept {
     for (wheel& w : wheels_) w.timers.lock.unlock();
+    starting_.unlock();
   }
   void after_fork_in_child() noexcept {
     has_thread_.value.store(false, std::memory_order_relaxed);  // relaxed: the only thread there is
@@ -60,6 +65,7 @@ class system_clock final : public time_source {
       w.alarm = time_point::min();
       w.timers.lock.unlock();
     }
+    starting_.unlock();
   }
 
  private:
@@ -80,13 +86,14 @@ class system_clock final : public time_source {
         1 + (std::uint64_t{os::thread_id()} * 0x9E3779B97F4A7C15U >> (64 - wheel_bits)));
   }
 
-  void start() noexcept;
+  bool make_thread() noexcept;
   [[noreturn]] void run() noexcept;
   time_point fire_due(wheel&) noexcept;
 
   wheel wheels_[std::size_t{1} << wheel_bits];
   padded<os::atomic<bool>> has_thread_{};
   os::atomic<std::uint32_t> bell_{0};
+  short_lock starting_;       // around the making of the thread
   thread* thread_ = nullptr;  // kept for ever: it has no end to join
 };
 
@@ -104,11 +111,7 @@ bool system_clock::arm(timer_node& node) noexcept {
       mine.alarm = node.when;
     }
   }
-  // relaxed: who sees it false makes sure with the exchange.
-  if (!has_thread_.value.load(std::memory_order_relaxed) &&
-      !has_thread_.value.exchange(true, std::memory_order_relaxed)) {
-    start();
-  }
+  (void)prepare();  // it was asked before; in the child of a fork the timer may be older than that
   if (rings) {
     // release: whoever reads the word after this finds the timer; pairs with the acquire in run.
     bell_.fetch_add(1, std::memory_order_release);
@@ -117,14 +120,17 @@ bool system_clock::arm(timer_node& node) noexcept {
   return true;
 }
 
-// A timer is armed that will never fire without the thread, so there is no going on without it.
-void system_clock::start() noexcept {
+bool system_clock::make_thread() noexcept {
+  const std::lock_guard guard(starting_);
+  // relaxed, both: it changes under this lock, and nothing is read that the thread writes.
+  if (has_thread_.value.load(std::memory_order_relaxed)) return true;
   try {
     thread_ = new thread({.name = "pinion-timer"}, [this] { run(); });
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "pinion: no thread for timers: %s\n", e.what());
-    std::abort();
+  } catch (const std::exception&) {  // no thread, or no memory for one
+    return false;
   }
+  has_thread_.value.store(true, std::memory_order_relaxed);  // relaxed: as above
+  return true;
 }
 
 // Null: none is due; then the alarm is set. One that was set and has not come yet stays, even if

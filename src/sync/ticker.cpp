@@ -11,6 +11,9 @@ namespace pinion {
 
 namespace {
 
+// Instead of a time: nobody would end the wait.
+constexpr auto no_timer = static_cast<std::uint64_t>(time_point::min().time_since_epoch().count());
+
 duration positive(duration period) {
   if (period <= duration::zero()) throw std::invalid_argument("the period of a ticker");
   return period;
@@ -93,7 +96,10 @@ constexpr op<time_point>::verb ticker::how_{
         [](op<time_point>& o) noexcept {
           ticker& self = of(o);
           const time_point now = self.time_.now();
-          if (self.due_ > now || !self.line_.empty()) return false;
+          if (self.due_ > now || !self.line_.empty()) {
+            o.word() = no_timer;
+            return !self.time_.prepare();
+          }
           o.word() = static_cast<std::uint64_t>(self.take(now).time_since_epoch().count());
           return true;
         },
@@ -108,6 +114,7 @@ constexpr op<time_point>::verb ticker::how_{
         },
     .withdraw = [](op<time_point>& o) noexcept { of(o).line_.remove(o.link()); },
     .take = [](op<time_point>& o) -> result<time_point> {
+      if (o.word() == no_timer) return errc::unavailable;
       return time_point(duration(static_cast<std::int64_t>(o.word())));
     }};
 

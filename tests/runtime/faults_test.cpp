@@ -27,18 +27,22 @@
 
 #include "pinion/runtime/scheduler.hpp"
 #include "pinion/sync/context.hpp"
+#include "pinion/sync/rate_limiter.hpp"
+#include "pinion/sync/ticker.hpp"
 #include "pinion/sync/timer.hpp"
 
 namespace {
 
 // Which call fails, counted from 0; negative: none.
 std::atomic<int> threads_until_failure{-1};
-std::atomic<int> pinning_error{0};  // what the system says to it; 0: yes
+std::atomic<bool> no_threads{false};  // each of them fails
+std::atomic<int> pinning_error{0};    // what the system says to it; 0: yes
 
 }  // namespace
 
 extern "C" int pthread_create(pthread_t* id, const pthread_attr_t* how, void* (*body)(void*),
                               void* argument) {
+  if (no_threads.load()) return EAGAIN;
   if (threads_until_failure.load() >= 0 && threads_until_failure.fetch_sub(1) == 0) return EAGAIN;
   using function = int (*)(pthread_t*, const pthread_attr_t*, void* (*)(void*), void*);
   static const auto real = reinterpret_cast<function>(::dlsym(RTLD_NEXT, "pthread_create"));
@@ -101,6 +105,68 @@ TEST(faults, a_spare_that_cannot_be_made_leaves_the_worker_on_its_seat) {
   ASSERT_TRUE(sched.drain().wait());
   threads_until_failure = -1;
   EXPECT_EQ(sched.stats().threads, 1u);
+}
+
+/// Which of the things that have to hold did not, counted from 1.
+class first_wrong {
+ public:
+  void expect(bool good) {
+    ++number_;
+    if (!good && found_ == 0) found_ = number_;
+  }
+  template <class F>
+  void expect_refused(F f) {
+    try {
+      f();
+      expect(false);
+    } catch (const std::system_error& e) {
+      expect(e.code() == errc::unavailable);
+    }
+  }
+  int get() const { return found_; }
+
+ private:
+  int number_ = 0, found_ = 0;
+};
+
+// In the child of a fork, which has no thread for timers yet. Finds: a process that ends, a wait
+// that lasts for ever, work that is given up although it could have run.
+int without_a_thread_for_timers() {
+  using namespace std::chrono_literals;
+  first_wrong all;
+  std::atomic<int> ran{0};
+  const auto job = [&] { ran.fetch_add(1); };
+  ticker beat(1ms);
+  rate_limiter gate(rate::per_second(1000), 1);
+  auto sched = std::make_unique<scheduler>(test::with_workers(1));
+  no_threads = true;
+
+  all.expect_refused([] { (void)with_timeout(context::background(), 1h); });
+  all.expect(sleep(0s).wait().has_value());
+  all.expect(sleep(1h).wait().error() == errc::unavailable);
+  all.expect(ticker(1h).next().wait().error() == errc::unavailable);
+  all.expect(gate.acquire().wait().has_value());
+  rate_limiter slow(rate::every(1h), 1);
+  all.expect(slow.acquire().wait().has_value());
+  all.expect(slow.acquire().wait().error() == errc::unavailable);
+  all.expect_refused([&] { sched->post(job, {.after = 1ms}); });
+  all.expect(sched->stats().accepted == 0);
+  all.expect(with_timeout(manual_clock().root(), 0s).is_done());
+  for (int i = 0; i < 100; ++i) sched->post(job);
+  sched.reset();
+  all.expect(ran.load() == 100);
+
+  no_threads = false;
+  all.expect(sleep(1us).wait().has_value());
+  all.expect(beat.next().wait().has_value());
+  all.expect(gate.acquire(1).wait().has_value());
+  const auto ctx = with_timeout(context::background(), 1us);
+  all.expect(ctx.done().wait().has_value());
+  return all.get();
+}
+
+TEST(faults, without_a_thread_for_timers_waits_are_refused_until_there_is_one) {
+  EXPECT_EQ(test::in_child_of_a_fork(without_a_thread_for_timers), 0);
 }
 
 TEST(faults, a_small_task_takes_nothing_from_the_heap_in_steady_state) {

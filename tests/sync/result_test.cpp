@@ -132,6 +132,7 @@ TEST(result, RE_8_errc_is_an_error_code_with_standard_conditions) {
   EXPECT_EQ(make_error_code(errc::not_ready), std::errc::operation_would_block);
   EXPECT_EQ(make_error_code(errc::overloaded), std::errc::no_buffer_space);
   EXPECT_EQ(make_error_code(errc::would_deadlock), std::errc::resource_deadlock_would_occur);
+  EXPECT_EQ(make_error_code(errc::unavailable), std::errc::resource_unavailable_try_again);
   EXPECT_FALSE(make_error_code(errc::ok));
   EXPECT_STREQ(code.category().name(), "pinion");
   EXPECT_EQ(code.message(), "deadline exceeded");

@@ -76,7 +76,8 @@ struct gate {
   static void count_result(lane& maker) noexcept { lane::count(maker.results); }
   /// The scheduler whose task the calling thread runs.
   static executor_ref current_executor() noexcept;
-  static void* take_timer(lane&);
+  /// @errors    throws std::bad_alloc; std::system_error when the clock has no thread
+  static void* take_timer(scheduler_core&, lane&);
   static void give_timer(lane&, void* timer) noexcept;
 };
 
@@ -128,7 +129,7 @@ class entry {
   template <class Node, class... Args>
   Node& make(Args&&... args) {
     if (options_.after > duration::zero()) [[unlikely]]
-      timer_ = gate::take_timer(where());
+      timer_ = gate::take_timer(core_, where());
     return make_node<Node>(core_, admission_, std::forward<Args>(args)...);
   }
 

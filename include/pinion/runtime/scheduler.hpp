@@ -68,7 +68,8 @@ class scheduler {
   ///            to wake a sleeping worker, when none is spinning or searching. None with `wake`
   ///            off: then an idle worker looks every millisecond, and finds the work. After ten
   ///            seconds without such work it sleeps for good, and the next post wakes it.
-  /// @errors    throws std::bad_alloc; then nothing was handed over and `f` is untouched
+  /// @errors    throws std::bad_alloc, and with `after` std::system_error when the clock has no
+  ///            thread and gets none; then nothing was handed over and `f` is untouched
   template <job F>
   bool post(const context& ctx, F&& f, post_options = {});
   template <job F>

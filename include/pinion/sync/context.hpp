@@ -215,6 +215,7 @@ scoped_context with_cancel(const context& parent);
 /// Done at the latest when the time has come; at once if it has already, or if the parent is done.
 /// `cause` is what cause() says then.
 /// @cost      one allocation, and one timer unless the parent ends first anyway
+/// @errors    throws std::bad_alloc; std::system_error when the clock has no thread and gets none
 scoped_context with_timeout(const context& parent, duration timeout,
                             error cause = errc::deadline_exceeded);
 scoped_context with_deadline(const context& parent, time_point when,

@@ -102,7 +102,8 @@ class rate_limiter {
   /// @cost      no allocation; nobody waiting and enough there: one CAS
   /// @errors    too_large: n is more than the burst; would_exceed_deadline: at once, without
   /// waiting;
-  ///            canceled, deadline_exceeded. No token is taken then
+  ///            unavailable: the clock has no thread to wait by, and gets none; canceled,
+  ///            deadline_exceeded. No token is taken then
   op<void, std::uint64_t> acquire(const context& ctx, std::uint64_t n = 1) noexcept {
     return {acquiring, this, &ctx, n};
   }

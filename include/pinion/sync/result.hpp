@@ -41,6 +41,7 @@ enum class errc : std::uint8_t {
   stopped,                // no longer takes work
   not_started,            // was accepted, then given up before it ran
   would_deadlock,         // waits for itself
+  unavailable,            // the system refused what it takes: a thread
   failed,                 // the user's code: see exception()
 };
 

@@ -46,7 +46,8 @@ class ticker {
 
   /// Completes at the next tick with the time it was due, never before it.
   /// @cost      no allocation; one timer while somebody waits
-  /// @errors    canceled, deadline_exceeded: as soon as the context ends
+  /// @errors    canceled, deadline_exceeded: as soon as the context ends; unavailable: it would
+  ///            have to wait, but the clock has no thread and gets none
   op<time_point> next(const context&) noexcept;
   op<time_point> next() noexcept;
   op<time_point> next(scoped_context&&) = delete;  // must outlive the wait

@@ -40,6 +40,13 @@ class time_source {
  public:
   virtual time_point now() const noexcept = 0;
 
+  /// For whoever will arm a timer, where failing is still possible: a wait that has not begun, an
+  /// object that is being made. True: what is armed from now on will fire. False: the source needs
+  /// something that the system does not give now; it may be asked again.
+  /// @blocks    while another thread asks for the first time
+  /// @cost      one load, but for the first time
+  [[nodiscard]] virtual bool prepare() noexcept { return true; }
+
   /// Timers that one thread armed fire in order of `when`; those that are equal, in the order they
   /// were armed.
   /// One at `forever` never does. False: it is due already, so it is not armed and will not fire.
@@ -60,7 +67,9 @@ class time_source {
 
 /// The machine's steady clock, with one thread for the whole process that sleeps until the next
 /// timer. The thread starts with the first timer, blocks all signals and is never joined; the
-/// child of a fork starts its own, and timers armed before stay armed in both.
+/// child of a fork starts its own, and timers armed before stay armed in both. When there can be no
+/// thread, prepare() is false; what is armed all the same fires once there is one: each prepare()
+/// and arm() tries again.
 /// @threads   any, also while static objects are destroyed
 time_source& system_time() noexcept;
 

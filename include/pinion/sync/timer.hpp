@@ -33,7 +33,9 @@ class [[nodiscard]] sleep_op : public operation_base<sleep_op, void> {
   bool try_complete() noexcept { return timer_.when <= time_->now(); }
   void enlist(waiter& who) noexcept {
     timer_.link = {&who, nullptr, nullptr};
-    if (!time_->arm(timer_)) fire(timer_);  // due meanwhile: the mark is left by this thread
+    refused_ = !time_->prepare();
+    // Refused, or due meanwhile: the mark is left by this thread.
+    if (refused_ || !time_->arm(timer_)) fire(timer_);
   }
   /// A fire() that has won is done with this when it wakes. One that has not may still be about to
   /// look at the waiter: disarm() waits for that.
@@ -41,7 +43,7 @@ class [[nodiscard]] sleep_op : public operation_base<sleep_op, void> {
     if (timer_.link.owner->winner() != &timer_.link) time_->disarm(timer_);
   }
   bool owns(const wait_link& link) const noexcept { return &link == &timer_.link; }
-  result<> take() noexcept { return {}; }
+  result<> take() noexcept { return refused_ ? result<>(errc::unavailable) : result<>(); }
 
  private:
   struct node : timer_node {
@@ -55,13 +57,15 @@ class [[nodiscard]] sleep_op : public operation_base<sleep_op, void> {
   }
 
   time_source* time_;
+  bool refused_ = false;
   node timer_;
 };
 
 /// Completes when the time has passed, never before it. Zero or less: at once. Time is that of the
 /// context; without one, that of this_executor().
 /// @cost      no allocation
-/// @errors    canceled, deadline_exceeded: as soon as the context ends
+/// @errors    canceled, deadline_exceeded: as soon as the context ends; unavailable: at once, when
+///            the clock has no thread and gets none
 inline sleep_op sleep_until(const context& ctx, time_point when) noexcept {
   return {&ctx, ctx.time(), when};
 }
