@@ -102,7 +102,7 @@ command add_stress(CLI::App& app) {
       ->capture_default_str();
   sub->add_option("--seed", o->seed, "of a run before; 0: a new one")->check(digits());
   sub->add_option("--plant", o->plant, "an error to make on purpose, to see it found")
-      ->check(CLI::IsMember({"lost", "duplicate", "order", "leak", "asleep", "stuck"}));
+      ->check(CLI::IsMember({"lost", "duplicate", "order", "leak", "drip", "asleep", "stuck"}));
   sub->add_flag("--json", o->as_json, "one object a line, for programs");
   return {sub, [o] { return run(*o); }};
 }

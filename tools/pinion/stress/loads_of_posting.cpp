@@ -57,7 +57,8 @@ class posting final : public load {
 
   // An error of this program's own, once, to see that it is found.
   void plant() {
-    if (around_.plant == "leak") leak();
+    if (around_.plant == "leak") leak(1024 * 1024, 25);  // 40 MiB a second
+    if (around_.plant == "drip") leak(12 * 1024, 500);   // 24 KiB a second
     if (planted_) return;
     planted_ = true;
     if (around_.plant == "lost") own_.take(1);
@@ -74,11 +75,11 @@ class posting final : public load {
     }
   }
 
-  // 40 MiB a second, however fast the rounds are.
-  void leak() {
+  // So much at a time, however fast the rounds are.
+  void leak(std::size_t bytes, int every_ms) {
     if (now() < next_leak_) return;
-    leaked_.emplace_back(1024 * 1024, 'x');
-    next_leak_ = now() + std::chrono::milliseconds(25);
+    leaked_.emplace_back(bytes, 'x');
+    next_leak_ = now() + std::chrono::milliseconds(every_ms);
   }
 
   bool planted_ = false;

@@ -3,8 +3,11 @@
 
 #include <algorithm>
 #include <fstream>
+#include <functional>
 #include <iterator>
+#include <limits>
 
+#include <malloc.h>
 #include <unistd.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -24,6 +27,15 @@ double resident_kib() {
   return resident * static_cast<double>(::sysconf(_SC_PAGESIZE)) / 1024;
 }
 
+double in_use_kib() {
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
+  const struct mallinfo2 all = ::mallinfo2();
+  return static_cast<double>(all.uordblks + all.hblkhd) / 1024;
+#else
+  return resident_kib();
+#endif
+}
+
 std::vector<memory_curve::point> memory_curve::judged() const {
   if (points_.empty()) return {};
   const double from = points_.front().seconds;
@@ -32,11 +44,6 @@ std::vector<memory_curve::point> memory_curve::judged() const {
   std::copy_if(points_.begin(), points_.end(), std::back_inserter(rest),
                [&](const point& p) { return p.seconds >= first; });
   return rest;
-}
-
-double memory_curve::judged_seconds() const {
-  const auto all = judged();
-  return all.empty() ? 0 : all.back().seconds - all.front().seconds;
 }
 
 // A sanitizer's own memory grows with what it has seen.
@@ -48,16 +55,33 @@ bool memory_curve::says_something() {
 #endif
 }
 
+// The least of each part, all of them equally long.
+auto memory_curve::floors(const std::vector<point>& all) const -> std::array<double, parts> {
+  std::array<double, parts> least;
+  least.fill(std::numeric_limits<double>::infinity());
+  const double from = all.front().seconds;
+  const double each = (all.back().seconds - from) / parts;
+  for (const point& p : all) {
+    const auto part = std::min(static_cast<std::size_t>((p.seconds - from) / each), parts - 1);
+    least[part] = std::min(least[part], p.kib);
+  }
+  return least;
+}
+
 bool memory_curve::grows() const {
-  constexpr double least_slope = 1;       // KiB/s
-  constexpr double least_growth = 1024;   // KiB
   constexpr double least_seconds = 1.5;   // less says nothing
   constexpr double filling_seconds = 20;  // from there on, queues have been as deep as they get
   constexpr double filling_growth = 48 * 1024;
-  const double seconds = judged_seconds();
-  const double allowed = seconds < filling_seconds ? filling_growth : least_growth;
-  return says_something() && seconds > least_seconds && slope() > least_slope &&
-         slope() * seconds > allowed;
+  const auto all = judged();
+  if (!says_something() || all.size() < 2 * parts) return false;
+  const double seconds = all.back().seconds - all.front().seconds;
+  if (seconds < least_seconds) return false;
+  const auto floor = floors(all);
+  const double rise = floor.back() - floor.front();
+  const bool always =
+      std::adjacent_find(floor.begin(), floor.end(), std::greater_equal<double>()) == floor.end();
+  const bool tires = floor[parts - 1] - floor[parts - 2] < rise / (parts - 1) / 2;
+  return always && !tires && rise > (seconds < filling_seconds ? filling_growth : allowed_);
 }
 
 double memory_curve::slope() const {

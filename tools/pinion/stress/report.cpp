@@ -36,6 +36,7 @@ nlohmann::json to_json(const char* kind, const account& a) {
           {"longest_park_ms", ms(a.longest_park)},
           {"resident_kib", a.resident_kib},
           {"slope_kib_s", a.slope_kib_s},
+          {"in_use_kib", a.in_use_kib},
           {"p50_us", us(l.percentile(50))},
           {"p99_us", us(l.percentile(99))},
           {"p999_us", us(l.percentile(99.9))},
@@ -47,11 +48,12 @@ void print_for_people(const account& a) {
   fmt::print(
       "{:6.0f} s  submitted {}  accepted {}  ran {}  given up {}  rejected {}  lost {}  duplicated "
       "{}  "
-      "out of order {}  longest park {:.1f} ms  rss {:.0f} KiB {:+.1f} KiB/s  "
+      "out of order {}  longest park {:.1f} ms  rss {:.0f} KiB {:+.1f} KiB/s  in use {:.0f} KiB  "
       "p50 {:.0f}  p99 {:.0f}  p99.9 {:.0f}  max {:.0f} us\n",
       a.seconds, a.submitted, a.accepted(), a.seen.ran, a.seen.given_up, a.seen.refused, a.lost,
       a.seen.duplicated, a.seen.out_of_order, ms(a.longest_park), a.resident_kib, a.slope_kib_s,
-      us(l.percentile(50)), us(l.percentile(99)), us(l.percentile(99.9)), us(l.max()));
+      a.in_use_kib, us(l.percentile(50)), us(l.percentile(99)), us(l.percentile(99.9)),
+      us(l.max()));
 }
 
 void print_json(const nlohmann::json& j) {

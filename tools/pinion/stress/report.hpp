@@ -21,7 +21,8 @@ struct account {
   totals seen;
   duration longest_park{0};
   double resident_kib = 0;
-  double slope_kib_s = 0;
+  double slope_kib_s = 0;  // of the resident
+  double in_use_kib = 0;
   std::map<std::string, std::uint64_t> by_load;  // submitted
   std::vector<std::string> findings;
 

@@ -108,6 +108,7 @@ class stress_run {
       const belongings before;
       surroundings around{*shared_, watched_, found_, faults_.has("throw"), options_.plant};
       for (producer& p : producers_) p.doing = kind(p).make(around, p.numbers, p.chance);
+      hold_up_workers();
       for (producer& p : producers_) p.thread = std::thread([&] { p.work(around, until); });
       look_on(until);
       for (producer& p : producers_) p.numbers.stop_waiting();
@@ -156,6 +157,17 @@ class stress_run {
 
   double seconds() const { return std::chrono::duration<double>(now() - started_).count(); }
 
+  // At first nothing runs, so that every producer gets as far ahead as it ever may: the queues are
+  // as deep then as they ever will be, and what they need is there.
+  void hold_up_workers() {
+    const time_point end = now() + std::min<duration>(1s, to_duration(options_.seconds / 20));
+    for (std::size_t w = 0; w < workers_; ++w) {
+      shared_->post_to(w, [end] {
+        while (now() < end) std::this_thread::yield();
+      });
+    }
+  }
+
   // Until the time is up.
   void look_on(const context& until) {
     double next_line = options_.every;
@@ -164,7 +176,8 @@ class stress_run {
       own_beat_.fetch_add(1, std::memory_order_relaxed);  // relaxed: a sign
       watched_.look();
       if (seconds() >= next_size) {
-        memory_.add(seconds(), resident_kib());
+        resident_.add(seconds(), resident_kib());
+        in_use_.add(seconds(), in_use_kib());
         next_size = seconds() + 0.25;
       }
       if (seconds() >= next_line) {
@@ -214,7 +227,8 @@ class stress_run {
     a.seen = tally::sum();
     a.longest_park = watched_.longest();
     a.resident_kib = resident_kib();
-    a.slope_kib_s = memory_.slope();
+    a.slope_kib_s = resident_.slope();
+    a.in_use_kib = in_use_kib();
     return a;
   }
 
@@ -237,7 +251,9 @@ class stress_run {
     expect(a.longest_park <= park_limit,
            fmt::format("all workers slept for {} ms while work was pending",
                        a.longest_park.count() / 1'000'000));
-    expect(!memory_.grows(), fmt::format("memory grows by {:.1f} KiB/s", a.slope_kib_s));
+    expect(!resident_.grows(), fmt::format("memory grows by {:.1f} KiB/s", a.slope_kib_s));
+    expect(!in_use_.grows(),
+           fmt::format("memory grows: what is in use, by {:.1f} KiB/s", in_use_.slope()));
     return a;
   }
 
@@ -250,7 +266,8 @@ class stress_run {
   findings found_;
   faults faults_;
   std::atomic<std::uint64_t>& own_beat_;
-  memory_curve memory_;
+  memory_curve resident_{4 * 1024};  // a heap in pieces takes its time to settle
+  memory_curve in_use_{1024};
   sleeper_list watched_;
   watch watch_;
   std::unique_ptr<scheduler> shared_;
