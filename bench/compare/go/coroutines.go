@@ -73,7 +73,7 @@ func pingPong() measurement {
 	})
 }
 
-func throughChannel(capacity, pairs int) measurement {
+func channelOfPairs(capacity, pairs int) measurement {
 	each := scaled(1_000_000, 1000) / pairs
 	return twice(each*pairs, func() {
 		through := make(chan int, capacity)
@@ -168,7 +168,7 @@ func coroutines(workers int) []work {
 			capacity, pairs := capacity, pairs
 			all = append(all, work{
 				name("channel", workers, fmt.Sprintf("/capacity:%d/pairs:%d", capacity, pairs)),
-				func() measurement { return throughChannel(capacity, pairs) }})
+				func() measurement { return channelOfPairs(capacity, pairs) }})
 		}
 	}
 	return append(all, work{name("select_two", workers, ""), selectTwo},
