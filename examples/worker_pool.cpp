@@ -6,8 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "duration_text.hpp"
-#include <CLI/CLI.hpp>
+#include "command_line.hpp"
 
 #include "pinion/patterns/fan_out.hpp"
 #include "pinion/runtime/scheduler.hpp"
@@ -55,28 +54,9 @@ void run(pinion::duration timeout) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::string timeout = "10s";
-  CLI::App app{"50 tasks, 5 at a time, each sleeping up to half a second; every tenth fails."};
-  app.add_option("--timeout", timeout, "for all tasks together, e.g. 500ms or 10s")
-      ->capture_default_str();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp& e) {
-    return app.exit(e);
-  } catch (const CLI::ParseError& e) {
-    std::fprintf(stderr, "worker_pool: %s\n", e.what());
-    return 2;
-  }
-  const auto parsed = examples::parse_duration(timeout);
-  if (!parsed) {
-    std::fprintf(stderr, "worker_pool: --timeout %s: expected a duration like 500ms or 10s\n",
-                 timeout.c_str());
-    return 2;
-  }
-  try {
-    run(*parsed);
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "worker_pool: %s\n", e.what());
-    return 1;
-  }
+  pinion::duration timeout = 10s;
+  CLI::App app{"50 tasks, 5 at a time, each sleeping up to half a second; every tenth fails.",
+               "worker_pool"};
+  examples::add_duration(app, "--timeout", timeout, "10s", "for all tasks together");
+  return examples::run(app, argc, argv, [&] { return run(timeout), 0; });
 }

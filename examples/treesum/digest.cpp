@@ -64,23 +64,23 @@ pinion::error system_says(int number) {
 
 }  // namespace
 
-pinion::result<digest> sum(const pinion::context& ctx, const std::string& path, pacer& pace,
-                           std::atomic<std::uint64_t>& bytes) {
+pinion::result<digest> sum(const pinion::context& ctx, const std::string& path, std::size_t block,
+                           pinion::rate_limiter& pace, std::atomic<std::uint64_t>& bytes) {
   const file from(path);
   if (!from.is_open()) return system_says(errno);
   if (!from.is_regular()) return pinion::error("is no longer a regular file");
   sha256 state;
   bool good = state.start();
-  std::vector<unsigned char> block(pace.block());
+  std::vector<unsigned char> piece(block);
   for (;;) {
     if (ctx.is_done()) return ctx.cause().as(ctx.status());
-    const ssize_t n = from.read_some(block);
+    const ssize_t n = from.read_some(piece);
     if (n < 0) return system_says(errno);
     if (n == 0) break;
     const auto got = static_cast<std::size_t>(n);
-    good = good && state.add(block.data(), got);
+    good = good && state.add(piece.data(), got);
     bytes.fetch_add(got, std::memory_order_relaxed);  // relaxed: for the progress line
-    if (auto paid = pace.pay(ctx, got); !paid) return paid.error();
+    if (auto paid = pace.acquire(ctx, got).wait(); !paid) return paid.error();
   }
   digest d{};
   if (!good || !state.finish(d)) return pinion::error("libcrypto cannot make a SHA-256");

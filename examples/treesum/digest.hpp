@@ -4,23 +4,23 @@
 
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
-#include "pacer.hpp"
-
 #include "pinion/sync/context.hpp"
+#include "pinion/sync/rate_limiter.hpp"
 #include "pinion/sync/result.hpp"
 
 namespace treesum {
 
 using digest = std::array<unsigned char, 32>;
 
-/// Reads the file in blocks; adds them to `bytes` as it goes.
+/// Reads the file, `block` bytes at a time at the given pace; adds them to `bytes` as it goes.
 /// @errors    failed, with the text of the system; why `ctx` ended
-pinion::result<digest> sum(const pinion::context& ctx, const std::string& path, pacer& pace,
-                           std::atomic<std::uint64_t>& bytes);
+pinion::result<digest> sum(const pinion::context& ctx, const std::string& path, std::size_t block,
+                           pinion::rate_limiter& pace, std::atomic<std::uint64_t>& bytes);
 
 /// With the newline. A name with a backslash, a newline or a carriage return is escaped, and the
 /// line begins with a backslash to say so.

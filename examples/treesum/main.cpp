@@ -5,17 +5,16 @@
 //
 // The walk, the calls and the printing are bounded by each other: a slow terminal holds back the
 // reading, and a tree of any size takes the same memory.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <optional>
 #include <string>
 
+#include "../command_line.hpp"
 #include "digest.hpp"
-#include "pacer.hpp"
 #include "walk.hpp"
-#include <CLI/CLI.hpp>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,6 +23,9 @@
 #include "pinion/runtime/scheduler.hpp"
 #include "pinion/runtime/signal.hpp"
 #include "pinion/sync/context.hpp"
+#include "pinion/sync/rate_limiter.hpp"
+#include "pinion/sync/select.hpp"
+#include "pinion/sync/ticker.hpp"
 
 namespace treesum {
 
@@ -61,35 +63,29 @@ class printer {
   explicit printer(const std::atomic<std::uint64_t>& bytes) : bytes_(bytes) {}
 
   template <class Results>
-  void print_all(pinion::scheduler& sched, Results& lines) {
-    std::optional<pinion::scoped_context> beat;
+  void print_all(Results& lines) {
+    pinion::ticker beat(200ms);
     for (;;) {
-      if (progress_.wanted && (!beat || beat->is_done())) {
-        beat.reset();
-        beat.emplace(pinion::with_timeout(sched.root(), 200ms));
-      }
-      auto next = beat ? lines.next(*beat).wait() : lines.next().wait();
-      if (next) {
-        print(*next);
-      } else if (beat && next.error() == pinion::errc::deadline_exceeded && beat->is_done()) {
+      auto won = select(lines.next(), when(progress_.wanted, beat.next())).wait();
+      if (won->index() == 1) {
         progress_.show(files_, bytes_.load(std::memory_order_relaxed));  // relaxed: a figure
+      } else if (const auto& line = get<0>(*won)) {
+        print(*line);
       } else {
-        break;
+        break;  // there are no more
       }
     }
     progress_.clear();
-    if (std::fflush(stdout) != 0) write_failed_ = true;
   }
 
   std::uint64_t files() const { return files_; }
-  bool write_failed() const { return write_failed_; }
 
  private:
   void print(const pinion::result<std::string>& line) {
     if (interrupted_) return;  // what is printed has no gaps
     if (line) {
       ++files_;
-      if (std::fwrite(line->data(), 1, line->size(), stdout) != line->size()) write_failed_ = true;
+      std::fwrite(line->data(), 1, line->size(), stdout);
     } else if (line.error().is_cancel()) {
       interrupted_ = true;
     } else {
@@ -102,7 +98,6 @@ class printer {
   progress progress_;
   std::uint64_t files_ = 0;
   bool interrupted_ = false;
-  bool write_failed_ = false;
 };
 
 int run(const options& o) {
@@ -111,7 +106,12 @@ int run(const options& o) {
   pinion::scheduler sched(pool);
   const auto ctx = pinion::with_signals(sched.root(), {SIGINT, SIGTERM});
 
-  pacer pace(o.max_rate);
+  // What has been read is paid for, a block at a time: an eighth of what a second allows.
+  constexpr std::uint64_t block_max = 128 * 1024;
+  const bool limited = o.max_rate != 0;
+  const auto block = limited ? std::clamp<std::uint64_t>(o.max_rate / 8, 1, block_max) : block_max;
+  pinion::rate_limiter pace(
+      limited ? pinion::rate::per_second(o.max_rate) : pinion::rate::unlimited(), block);
   std::atomic<std::uint64_t> bytes{0};
   const auto line_for = [&](const pinion::context& c, const found& f) {
     const auto with_path = [&](const pinion::error& e) {
@@ -120,14 +120,14 @@ int run(const options& o) {
     if (f.error != 0) {
       return pinion::result<std::string>(with_path(pinion::error(std::strerror(f.error))));
     }
-    const auto d = sum(c, f.path, pace, bytes);
+    const auto d = sum(c, f.path, block, pace, bytes);
     if (d) return pinion::result<std::string>(line(*d, f.path));
     return pinion::result<std::string>(d.error().is_cancel() ? d.error() : with_path(d.error()));
   };
   auto lines = fan_out(sched, ctx, walk(o.directory), line_for,
                        {.buffer = 32 * sched.workers(), .order = pinion::order::as_submitted});
   printer out(bytes);
-  out.print_all(sched, lines);
+  out.print_all(lines);
 
   const auto report = lines.report();
   if (ctx.is_done()) {
@@ -136,14 +136,14 @@ int run(const options& o) {
                  std::uintmax_t{report.canceled});
     return 130;
   }
-  if (out.write_failed()) std::fprintf(stderr, "treesum: cannot write the result\n");
-  return report.failed != 0 || out.write_failed() ? 1 : 0;
+  return report.failed != 0 ? 1 : 0;
 }
 
-// One line on stderr, and the exit code for it.
-int bad_input(const std::string& what) {
-  std::fprintf(stderr, "treesum: %s\n", what.c_str());
-  return 2;
+// Empty: it is one, and no link to one.
+std::string no_directory(const std::string& path) {
+  struct stat s {};
+  if (lstat(path.c_str(), &s) != 0) return escaped(path) + ": " + std::strerror(errno);
+  return S_ISDIR(s.st_mode) ? "" : escaped(path) + " is not a directory";
 }
 
 }  // namespace
@@ -151,8 +151,12 @@ int bad_input(const std::string& what) {
 
 int main(int argc, char** argv) {
   treesum::options o;
-  CLI::App app{"SHA-256 of every regular file below a directory, as sha256sum prints it."};
-  app.add_option("directory", o.directory, "where to begin")->required()->type_name("DIR");
+  CLI::App app{"SHA-256 of every regular file below a directory, as sha256sum prints it.",
+               "treesum"};
+  app.add_option("directory", o.directory, "where to begin")
+      ->required()
+      ->check(treesum::no_directory)
+      ->type_name("DIR");
   app.add_option("--jobs", o.jobs, "files read at a time (default: one per core)")
       ->check(CLI::Range(1, 256))
       ->type_name("N");
@@ -160,29 +164,12 @@ int main(int argc, char** argv) {
       app.add_option("--max-rate", o.max_rate, "bytes per second for all together; 10K, 5M, too")
           ->transform(CLI::AsSizeValue(false))
           ->type_name("BYTES/s");
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::CallForHelp& e) {
-    return app.exit(e);
-  } catch (const CLI::ParseError& e) {
-    return treesum::bad_input(e.what());
-  }
-  constexpr std::uint64_t rate_max = std::uint64_t{1} << 60;  // a negative one is larger
-  if (limited->count() != 0 && (o.max_rate == 0 || o.max_rate > rate_max)) {
-    return treesum::bad_input("--max-rate: must be from 1 to 2^60 bytes a second, not " +
-                              limited->results().front());
-  }
-  struct stat s {};
-  if (lstat(o.directory.c_str(), &s) != 0) {
-    return treesum::bad_input(treesum::escaped(o.directory) + ": " + std::strerror(errno));
-  }
-  if (!S_ISDIR(s.st_mode)) {
-    return treesum::bad_input(treesum::escaped(o.directory) + ": is not a directory");
-  }
-  try {
+  return examples::run(app, argc, argv, [&] {
+    constexpr std::uint64_t rate_max = std::uint64_t{1} << 60;  // a negative one is larger
+    if (limited->count() != 0 && (o.max_rate == 0 || o.max_rate > rate_max)) {
+      throw CLI::ValidationError(
+          "--max-rate", limited->results().front() + " is not from 1 to 2^60 bytes a second");
+    }
     return treesum::run(o);
-  } catch (const std::exception& e) {
-    std::fprintf(stderr, "treesum: %s\n", e.what());
-    return 1;
-  }
+  });
 }
