@@ -130,8 +130,9 @@ class scheduler_core final : public executor {
   // --- The end.
   bool close() noexcept;
   bool must_not_wait() noexcept;
-  void begin_drain() noexcept;
-  void begin_stop() noexcept;
+  /// Null: for as long as it takes until nobody is inside.
+  void begin_drain(const context* patience) noexcept;
+  void begin_stop(const context* patience) noexcept;
   void check_quiet() noexcept;
   void check_quiet_after_change() noexcept;
   shutdown_report report();
@@ -203,7 +204,11 @@ class scheduler_core final : public executor {
   void note_refusal(std::string what) noexcept;
 
   bool quiet() noexcept;
-  void wait_until_nobody_is_inside() noexcept;
+  bool shut() noexcept;
+  bool wait_until_nobody_is_inside(const context* patience) noexcept;
+  static bool wait_until_out(detail::client&, const context* patience) noexcept;
+  void look_for_the_end(const context* patience) noexcept;
+  std::size_t others_inside() noexcept;
   void drain_unaided() noexcept;
   void wait_until_ended() noexcept;
   void join_all() noexcept;

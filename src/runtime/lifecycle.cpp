@@ -2,7 +2,7 @@
 // From the first thread of a scheduler to its last.
 //
 // The end in three steps, each of which can be asked for by any thread:
-//   closed     outside work is refused, and nobody is inside the gate any more
+//   closed     outside work is refused; then nobody is inside the gate any more
 //   quiet      everything accepted has run or was given up: the sums of the lanes agree
 //   exited     the workers leave their loops and are joined
 //
@@ -202,31 +202,47 @@ void scheduler_core::note_refusal(std::string what) noexcept {
 // --- The end.
 
 bool scheduler_core::close() noexcept {
+  const bool first = shut();
+  (void)wait_until_nobody_is_inside(nullptr);
+  return first;
+}
+
+// Who comes from now on is refused; who is inside may still hand in. True: it was open.
+bool scheduler_core::shut() noexcept {
   // seq_cst: against enter_outside(), which marks itself inside and then looks at the phase.
   const std::uint32_t before = memory.life.fetch_or(task_memory::closed, std::memory_order_seq_cst);
-  // In the child of a fork whoever was inside is not here, and comes out no more.
   if ((before & task_memory::forked) != 0) return false;
   room.end_waits();
-  wait_until_nobody_is_inside();
   return (before & task_memory::closed) == 0;
 }
 
-// Nobody but the calling thread, which cannot come out while it waits here.
-void scheduler_core::wait_until_nobody_is_inside() noexcept {
+// Nobody but the calling thread, which cannot come out while it waits here. False: `patience` has
+// ended before.
+bool scheduler_core::wait_until_nobody_is_inside(const context* patience) noexcept {
+  // relaxed: the child of a fork has had it set before it ran anything. Whoever was inside is not
+  // here then, and comes out no more.
+  if ((life(std::memory_order_relaxed) & task_memory::forked) != 0) return true;
   const client* mine = memory.attached();
-  memory.for_each_client([mine](client& c) {
-    if (&c == mine) return;
-    // seq_cst: pairs with the store in client::go_in(); the release that ends it makes what was
-    // handed in visible.
-    for (int looks = 0; std::uint32_t seen = c.inside.load(std::memory_order_seq_cst); ++looks) {
-      if (looks < yields_max) {
-        os::yield();
-      } else {  // what is copied may block, and may wait for this core or for a task of this seat
-        const blocking_scope asleep;
-        os::futex_wait(c.inside, seen, os::now() + look_period);
-      }
-    }
+  bool all_out = true;
+  memory.for_each_client([&](client& c) {
+    if (&c != mine && all_out) all_out = wait_until_out(c, patience);
   });
+  return all_out;
+}
+
+bool scheduler_core::wait_until_out(client& c, const context* patience) noexcept {
+  // seq_cst: pairs with the store in client::go_in(); the release that ends it makes what was
+  // handed in visible.
+  for (int looks = 0; std::uint32_t seen = c.inside.load(std::memory_order_seq_cst); ++looks) {
+    if (patience != nullptr && patience->is_done()) return false;
+    if (looks < yields_max) {
+      os::yield();
+    } else {  // what is copied may block, and may wait for this core or for a task of this seat
+      const blocking_scope asleep;
+      os::futex_wait(c.inside, seen, os::now() + look_period);
+    }
+  }
+  return true;
 }
 
 // Is the calling thread part of what the end waits for?
@@ -236,20 +252,27 @@ bool scheduler_core::must_not_wait() noexcept {
   return mine != nullptr && mine->inside.load(std::memory_order_relaxed) != 0;  // relaxed: its own
 }
 
-void scheduler_core::begin_drain() noexcept {
-  close();
+void scheduler_core::begin_drain(const context* patience) noexcept {
+  shut();
+  look_for_the_end(patience);
+}
+
+// What is canceled may be what a thread waits for that is inside.
+void scheduler_core::begin_stop(const context* patience) noexcept {
+  shut();
+  // relaxed: a worker that does not see it runs a task that could have been given up.
+  memory.life.fetch_or(task_memory::stopping, std::memory_order_relaxed);
+  root_cancel.cancel(errc::stopped);
+  delayed.give_up_all();
+  look_for_the_end(patience);
+}
+
+// With patience that has ended, nobody looks until the next one ends the scheduler.
+void scheduler_core::look_for_the_end(const context* patience) noexcept {
+  if (!wait_until_nobody_is_inside(patience)) return;
   // seq_cst: a worker that does not see it has announced itself before, and what it counted is
   // seen by quiet().
   memory.life.fetch_or(task_memory::draining, std::memory_order_seq_cst);
-  check_quiet();
-}
-
-void scheduler_core::begin_stop() noexcept {
-  close();
-  // seq_cst: as in begin_drain().
-  memory.life.fetch_or(task_memory::draining | task_memory::stopping, std::memory_order_seq_cst);
-  root_cancel.cancel(errc::stopped);
-  delayed.give_up_all();
   check_quiet();
 }
 
@@ -317,7 +340,24 @@ shutdown_report scheduler_core::report() {
     if (task != nullptr) r.blocking.push_back({task, t->name});
   }
   if (live != 0) r.blocking.push_back({std::to_string(live) + " live coroutines", "none"});
+  if (const std::size_t n = others_inside(); n != 0) {
+    r.blocking.push_back({std::to_string(n) + " threads that hand in", "none"});
+  }
   return r;
+}
+
+// Threads that the end still waits for.
+std::size_t scheduler_core::others_inside() noexcept {
+  // relaxed: a moment in the life of threads that go on. Once it is draining, whoever comes
+  // in is refused.
+  if ((life(std::memory_order_relaxed) & task_memory::draining) != 0) return 0;
+  const client* mine = memory.attached();
+  std::size_t count = 0;
+  memory.for_each_client([&](const client& c) {
+    // relaxed: as above.
+    if (&c != mine && c.inside.load(std::memory_order_relaxed) != 0) ++count;
+  });
+  return count;
 }
 
 void scheduler_core::join_all() noexcept {
@@ -340,7 +380,7 @@ void scheduler_core::join_all() noexcept {
 
 void scheduler_core::tear_down() noexcept {
   join_all();
-  wait_until_nobody_is_inside();
+  (void)wait_until_nobody_is_inside(nullptr);
   // acquire: what they did is over; pairs with the release in ~late_hand.
   while (late_hands.load(std::memory_order_acquire) != 0) os::yield();
   memory.for_each_client([](client& c) { c.producer.reset(); });
@@ -368,7 +408,7 @@ void scheduler_core::end_all() noexcept {
   } catch (const std::exception&) {  // no memory or thread for a limit, or no memory for a report
     drain_unaided();
   }
-  begin_stop();
+  begin_stop(nullptr);
   wait_until_ended();
 }
 
@@ -377,7 +417,7 @@ void scheduler_core::drain_unaided() noexcept {
   const time_point limit = add_saturating(os::now(), options.drain_for);
   os::atomic<std::uint32_t> nobody_wakes{0};
   const blocking_scope asleep;
-  begin_drain();
+  begin_drain(nullptr);
   // acquire: as in shutdown_op::try_complete.
   while (!ended.load(std::memory_order_acquire)) {
     if (os::now() >= limit) return unobserved(errc::deadline_exceeded, "the end of a scheduler");

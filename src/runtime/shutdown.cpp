@@ -16,10 +16,12 @@ errc shutdown_op::start() noexcept {
   if ((core_->life(std::memory_order_relaxed) & detail::task_memory::forked) != 0) {
     return errc::stopped;
   }
+  // When the context ends in here, it has ended for the wait that follows, too.
+  const context* const patience = own_context().bound();
   if (how_ == how::stop) {
-    core_->begin_stop();
+    core_->begin_stop(patience);
   } else {
-    core_->begin_drain();
+    core_->begin_drain(patience);
   }
   return errc::ok;
 }

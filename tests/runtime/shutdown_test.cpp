@@ -5,8 +5,6 @@
 #include <atomic>
 #include <barrier>
 #include <cstddef>
-#include <functional>
-#include <iterator>
 #include <latch>
 #include <memory>
 #include <stdexcept>
@@ -231,76 +229,6 @@ TEST(shutdown, POOL_10_waiting_for_the_end_from_inside_is_an_error) {
   EXPECT_EQ(wrong.load(), 0);
 }
 
-// What a thread hands in may make it hand in more: a range that posts while it is gone through.
-struct posting_range {
-  scheduler* to;
-  std::latch* inner_is_through;
-  std::latch* go_on;
-  std::atomic<int>* ran;
-
-  struct iterator {
-    using value_type = std::function<void()>;
-    using difference_type = std::ptrdiff_t;
-    const posting_range* of;
-    int at = 0;
-    value_type operator*() const {
-      if (at == 1) {
-        of->to->post([ran = of->ran] { ran->fetch_add(1); });
-        of->inner_is_through->count_down();
-        of->go_on->wait();
-      }
-      return [ran = of->ran] { ran->fetch_add(1); };
-    }
-    iterator& operator++() { return ++at, *this; }
-    void operator++(int) { ++at; }
-    bool operator==(std::default_sentinel_t) const { return at == 3; }
-  };
-  iterator begin() const { return {this}; }
-  std::default_sentinel_t end() const { return {}; }
-};
-
-// Goal: the end waits for a thread that is still handing in, whatever it handed in meanwhile.
-// Finds: a flag in place of a count; then the drain is over before the range is.
-TEST(shutdown, a_thread_that_hands_in_within_a_hand_in_is_waited_for) {
-  std::atomic<int> ran{0};
-  scheduler sched(with_workers(1));
-  std::latch inner_is_through(1), go_on(1);
-  std::size_t accepted = 0;
-  std::thread outside([&] {
-    accepted = sched.post_bulk(posting_range{&sched, &inner_is_through, &go_on, &ran});
-  });
-  inner_is_through.wait();
-  std::atomic<bool> drained{false};
-  shutdown_report report;
-  std::thread ender([&] {
-    report = sched.drain().wait().value();
-    drained = true;
-  });
-  std::size_t others = 0;
-  while (sched.post([] {})) ++others;  // until it is closed
-  EXPECT_FALSE(drained.load());
-  go_on.count_down();
-  outside.join();
-  ender.join();
-  EXPECT_EQ(accepted, 3u);
-  EXPECT_EQ(ran.load(), 4);
-  EXPECT_EQ(report.ran, 4 + others);
-}
-
-TEST(shutdown, waiting_for_the_end_within_a_hand_in_is_an_error) {
-  scheduler sched(with_workers(1));
-  struct draining {
-    explicit draining(scheduler& s) : sched(&s) {}
-    draining(const draining& other) : sched(other.sched) {
-      EXPECT_EQ(sched->drain().wait().error(), errc::would_deadlock);
-    }
-    void operator()() const {}
-    scheduler* sched;
-  };
-  const draining job(sched);
-  EXPECT_TRUE(sched.post(job));
-}
-
 // Goal: what nobody would run is refused. Finds: a hook that still has the seat of its worker.
 TEST(shutdown, work_from_an_exit_hook_is_refused) {
   scheduler* raw = nullptr;
@@ -339,18 +267,6 @@ TEST(shutdown, POOL_15_the_child_of_a_task_is_refused) {
   ASSERT_TRUE(sched.drain().wait());
   EXPECT_EQ(in_child.wait().value(), 0);
   EXPECT_EQ(ran.load(), 2);
-}
-
-// Finds: a child that waits for a thread of its parent to come out of a hand-in.
-TEST(shutdown, POOL_15_a_child_may_close_while_its_parent_hands_in) {
-  std::atomic<int> ran{0};
-  scheduler sched(with_workers(1));
-  std::latch inside(1), go_on(1);
-  std::thread outside([&] { sched.post_bulk(posting_range{&sched, &inside, &go_on, &ran}); });
-  inside.wait();
-  EXPECT_EQ(test::in_child_of_a_fork([&] { return sched.close() ? 1 : 0; }), 0);
-  go_on.count_down();
-  outside.join();
 }
 
 // Goal: what an executor has taken it runs. Finds: an item that a stop gives up like a task;

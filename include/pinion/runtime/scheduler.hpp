@@ -120,15 +120,18 @@ class scheduler {
   // Ending.
 
   const context& root() const noexcept;  // parent of what runs in here; canceled by stop()
-  bool close() noexcept;                 // refuses outside work; tasks may still add theirs
+  /// Refuses outside work; tasks may still add theirs. False: it did before.
+  /// @blocks    until nobody is in the middle of handing in
+  bool close() noexcept;
 
-  /// close(), then completes when all accepted work has run; with `blocking` when `ctx` ends
-  /// first, and may then be called again. @errors would_deadlock when waited for by a worker
+  /// Closes, then completes when all accepted work has run; with `blocking` when `ctx` ends first,
+  /// be it while somebody hands in, and may then be called again.
+  /// @errors    would_deadlock when waited for by a worker
   shutdown_op drain(const context& ctx);
   shutdown_op drain();
   shutdown_op drain(scoped_context&&) = delete;  // must outlive the wait
 
-  /// close(), cancels root(), gives up what has not started, and completes when the rest has
+  /// Closes, cancels root(), gives up what has not started, and completes when the rest has
   /// ended; with `blocking` when `ctx` ends first. @errors as drain()
   shutdown_op stop(const context& ctx);
   shutdown_op stop();

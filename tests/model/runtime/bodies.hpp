@@ -18,6 +18,7 @@
 
 #include "pinion/platform/parker.hpp"
 #include "pinion/runtime/scheduler.hpp"
+#include "pinion/sync/context.hpp"
 #include "pinion/sync/executor.hpp"
 
 namespace pinion::model::scheduling {
@@ -218,6 +219,27 @@ void post_against_stop() {
     for (std::size_t i = 0; i < 2; ++i) accepted += s.post(all.run(i)) ? 1 : 0;
   });
   const auto report = s.stop().wait();
+  other.join();
+  require(report->ran + report->not_started == accepted, "each has run or was given up");
+  require(all.count() == report->ran, "what is counted as run has run");
+}
+
+/// As before, by somebody who does not wait at all for who is inside, and then by somebody who
+/// does.
+template <std::size_t Workers>
+void post_against_two_ends() {
+  tasks all(2);
+  std::uint64_t accepted = 0;
+  scheduler_options o = with_workers(Workers);
+  o.on_unobserved_error = [](const error&, std::string_view) noexcept {};
+  scheduler s(o);
+  auto ended = with_cancel(context::background());
+  ended.cancel();
+  thread other([&] {
+    for (std::size_t i = 0; i < 2; ++i) accepted += s.post(all.run(i)) ? 1 : 0;
+  });
+  require(s.stop(ended).wait().has_value(), "has begun");
+  const auto report = s.drain().wait();
   other.join();
   require(report->ran + report->not_started == accepted, "each has run or was given up");
   require(all.count() == report->ran, "what is counted as run has run");

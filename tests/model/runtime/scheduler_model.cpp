@@ -99,6 +99,7 @@ TEST(scheduler_model, nothing_is_accepted_behind_the_end) {
   expect_holds(post_against_drain<2>);
   expect_holds(post_against_stop<1>);
   expect_holds(post_against_stop<2>);
+  expect_holds(post_against_two_ends<1>);
 }
 
 TEST(scheduler_model, it_stays_until_nobody_is_inside) {

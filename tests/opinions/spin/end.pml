@@ -5,7 +5,8 @@
  * The labels are those of the protocol page on the end. Two outside threads hand in a task each;
  * the first task hands in another. With RUN_HERE the second thread runs its task itself, as under
  * reject::caller_runs; with DELAYED it is the time source's, and its task was accepted before. One
- * thread drains and destroys; with STOPPER a second one stops before that.
+ * thread drains and destroys; with STOPPER a second one stops before that, and gives up or not
+ * when it should wait for who is inside.
  *
  * Finding and waking are as simple as they can be, for they have models of their own: one queue,
  * and a wake-up for each task if anybody is idle. One step is one atomic operation, and all steps
@@ -229,10 +230,11 @@ out:
   exited++
 }
 
-/* E1 and E2. */
-inline close() {
-  closed = true;
-#ifndef NO_WAIT_FOR_INSIDE
+/* E2. */
+inline wait_for_inside() {
+#ifdef NO_WAIT_FOR_INSIDE
+  skip
+#else
   !inside[0];
   !inside[1]
 #endif
@@ -241,10 +243,15 @@ inline close() {
 #ifdef STOPPER
 active proctype stopper() {
   byte l = 0, sum = 0, ran = 0;
-  close();
-  d_step { draining = true; stopping = true };
-  check_quiet();
-  ended;
+  closed = true;   /* E1 */
+  stopping = true;
+  if
+  :: wait_for_inside();
+     draining = true; /* E3 */
+     check_quiet();   /* E4 */
+     ended            /* E5 */
+  :: skip /* its context has ended */
+  fi;
   stoppers++
 }
 #define STOPPERS 1
@@ -254,7 +261,8 @@ active proctype stopper() {
 
 active proctype destroyer() {
   byte l = 0, sum = 0, ran = 0;
-  close();
+  closed = true; /* E1 */
+  wait_for_inside();
   draining = true; /* E3 */
 #ifndef NO_LOOK_BY_ENDER
   check_quiet(); /* E4 */
