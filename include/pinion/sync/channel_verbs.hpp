@@ -122,7 +122,8 @@ struct send_verb : channel_verb<T, send_op<T>, send_verb<T>> {
                                               .enlist = &send_verb::enlist,
                                               .withdraw = &send_verb::withdraw,
                                               .take = &take,
-                                              .try_now = &try_now};
+                                              .try_now = &try_now,
+                                              .out_when_claimed = true};
 };
 
 template <class T>
@@ -156,7 +157,8 @@ struct receive_verb : channel_verb<T, receive_op<T>, receive_verb<T>> {
                                               .enlist = &receive_verb::enlist,
                                               .withdraw = &receive_verb::withdraw,
                                               .take = &take,
-                                              .try_now = &try_now};
+                                              .try_now = &try_now,
+                                              .out_when_claimed = true};
 };
 
 template <class T>

@@ -28,6 +28,9 @@ class [[nodiscard]] op : public operation_base<op<T, Payload>, T>, private wait_
     void (*withdraw)(op&) noexcept;
     result<T> (*take)(op&);
     attempt (*try_now)(op&) noexcept = nullptr;  // optional: without the lock
+    // Whoever claims it takes it out of the line under the lock; then withdraw() has nothing to do.
+    // enlist() leaves nothing for after the unlock.
+    bool out_when_claimed = false;
   };
 
   op(const verb& how, void* object, const context* bound, Payload carried = {}) noexcept
@@ -55,6 +58,12 @@ class [[nodiscard]] op : public operation_base<op<T, Payload>, T>, private wait_
   void enlist(waiter& who) noexcept { how_->enlist(*this, who); }
   void withdraw() noexcept { how_->withdraw(*this); }
   bool owns(const wait_link& link) const noexcept { return &link == this; }
+  bool stands_alone() const noexcept {
+    return how_->out_when_claimed && this->own_context().bound() == nullptr;
+  }
+  bool is_out(const waiter& who) const noexcept {
+    return how_->out_when_claimed && who.winner() == this;
+  }
   result<T> take() { return how_->take(*this); }
   attempt attempt_now() noexcept {
     return how_->try_now != nullptr ? how_->try_now(*this) : attempt::needs_lock;

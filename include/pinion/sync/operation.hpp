@@ -158,6 +158,7 @@ class operation_base {
 
   static bool finish_now(Op& self) noexcept;
   bool begin(Op& self, waiter& who) noexcept;
+  bool begin_alone(Op& self, waiter& who) noexcept;
   result<T> finish(Op& self, waiter& who);
   [[gnu::noinline]] static bool look_again(Op& self) noexcept;
   [[gnu::noinline]] result<T> wait_in_line(Op& self);
@@ -175,15 +176,44 @@ bool operation_base<Op, T>::finish_now(Op& self) noexcept {
   }
 }
 
+// With all its objects locked; most have one.
+template <class Op, class F>
+void with_locks_of(Op& op, F act) noexcept {
+  if constexpr (requires { op.list(); }) {
+    wait_list& only = op.list();
+    only.lock();
+    act();
+    only.unlock();
+  } else {
+    lock_set locks;
+    locks.lock(op);
+    act();
+    locks.unlock(op);
+  }
+}
+
 // Steps 2 to 4. False: completed at once.
 template <class Op, class T>
 bool operation_base<Op, T>::begin(Op& self, waiter& who) noexcept {
-  lock_set locks;
-  locks.lock(self);
-  const bool waits = !self.try_complete();
-  if (waits) self.enlist(who);
-  locks.unlock(self);
+  bool waits = false;
+  with_locks_of(self, [&] {
+    waits = !self.try_complete();
+    if (waits) self.enlist(who);
+  });
   who.finish_left_over();
+  return waits;
+}
+
+// The same when nothing else can end the wait. After the unlock nothing of it is touched.
+template <class Op, class T>
+bool operation_base<Op, T>::begin_alone(Op& self, waiter& who) noexcept {
+  bool waits = false;
+  with_locks_of(self, [&] {
+    waits = !self.try_complete();
+    if (!waits) return;
+    who.commit_alone();
+    self.enlist(who);
+  });
   return waits;
 }
 
@@ -191,10 +221,10 @@ bool operation_base<Op, T>::begin(Op& self, waiter& who) noexcept {
 template <class Op, class T>
 result<T> operation_base<Op, T>::finish(Op& self, waiter& who) {
   self.withdraw_contexts();  // 7
-  lock_set locks;
-  locks.lock(self);
-  self.withdraw();
-  locks.unlock(self);
+  if constexpr (requires { self.is_out(who); }) {
+    if (self.is_out(who)) return self.take();
+  }
+  with_locks_of(self, [&] { self.withdraw(); });
   who.finish_left_over();
   if (who.winner() == &context_) return context_.reason();  // 8
   return self.take();
@@ -245,6 +275,14 @@ template <class Op>
 [[gnu::noinline]] bool operation_awaiter<Op>::await_suspend(
     std::coroutine_handle<> suspended) noexcept {
   waiter& who = *std::construct_at(&who_, suspended, this_executor());
+  if constexpr (requires { op_.stands_alone(); }) {
+    if (op_.stands_alone()) {
+      how_ = end::by_waker;
+      if (op_.begin_alone(op_, who)) return true;
+      how_ = end::at_once;
+      return false;
+    }
+  }
   if (!op_.begin(op_, who)) return false;
   how_ = end::by_waker;
   return op_.enlist_contexts(who) && who.commit();

@@ -21,6 +21,10 @@
 //     else sleep, or suspend                    else touch nothing: the frame may be gone
 //
 // Both are read-modify-writes of one word, so one of them comes second and sees the other.
+//
+// A coroutine that stands in one line only, and in no context's, says `committed` before it
+// enlists: under the lock, which whoever ends the wait takes after it. Nobody else competes then,
+// so neither a claim nor a wake is a read-modify-write.
 #pragma once
 
 #include <cassert>
@@ -131,6 +135,10 @@ class waiter : private work_item {
   /// True for exactly one caller ever; that caller, and no other, calls wake() afterwards.
   /// @order     winning sees what the waiter did before enlist()
   bool try_claim(wait_link& by) noexcept {
+    if (alone_) {
+      claim_.store(&by, std::memory_order_relaxed);  // relaxed: under the lock, as what follows
+      return true;
+    }
     wait_link* open = nullptr;
     // acq_rel: the winner sees what the waiter did before it enlisted, and what it knows by
     // winning is visible to whoever reads it in winner(). relaxed: a loser does nothing.
@@ -159,12 +167,24 @@ class waiter : private work_item {
                                           std::memory_order_acquire);
   }
 
+  /// W1 before the wait stands in its only line, with the lock of that line held. The coroutine
+  /// suspends after the unlock, whatever happens; nothing of it may be touched any more by then.
+  /// @pre  it is claimed under that lock, once
+  void commit_alone() noexcept {
+    alone_ = true;
+    state_.store(state::committed, std::memory_order_relaxed);  // relaxed: published by the unlock
+  }
+
   /// N1, N2. Unparks the thread, or posts the coroutine to its executor; never resumes it in here.
   /// Before commit() it leaves a mark only. The waiter may be gone before this returns.
   /// @order     what was done before wake() is visible after the wait
   void wake() noexcept {
-    // acq_rel: publishes the outcome to woken and commit; sees what came before the commit.
-    if (state_.exchange(state::woken, std::memory_order_acq_rel) == state::committed) rouse();
+    // acquire: sees what came before the commit. Nobody else changes it after that.
+    if (state_.load(std::memory_order_acquire) == state::committed ||
+        // acq_rel: publishes the outcome to woken and commit; sees what came before the commit.
+        state_.exchange(state::woken, std::memory_order_acq_rel) == state::committed) {
+      rouse();
+    }
   }
 
   /// For enlist() and withdraw(): what they leave for after the unlock. The wait does it then.
@@ -183,6 +203,7 @@ class waiter : private work_item {
 
   os::atomic<wait_link*> claim_{nullptr};
   os::atomic<state> state_{state::open};
+  bool alone_ = false;  // the link that claims it is its only one
   wake_chain left_over_;
   // Constant; who is to be woken: a thread, or (parker_ == null) a coroutine.
   parker* const parker_ = nullptr;
