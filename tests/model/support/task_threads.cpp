@@ -72,7 +72,7 @@ void gate::accept(scheduler_core& core, admission, task_node& node, const post_o
 void gate::accept_later(scheduler_core&, admission, task_node&, const post_options&,
                         void*) noexcept {}
 void gate::refuse(scheduler_core&, errc, const char*) noexcept {}
-void* gate::take_timer(lane&) {
+void* gate::take_timer(scheduler_core&, lane&) {
   return nullptr;
 }
 void gate::give_timer(lane&, void*) noexcept {}
