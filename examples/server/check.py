@@ -5,6 +5,7 @@
 Drives the server over its sockets and looks at every answer. Nothing here depends on how long
 anything takes: what has to last lasts for an hour, or until the server is told to stop."""
 import re
+import resource
 import selectors
 import signal
 import socket
@@ -19,14 +20,19 @@ def check(condition, what):
         sys.exit(f"server: {what}")
 
 
+def limit_descriptors(most):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 class Server:
     """The program, patient unless told otherwise; ended at the end of scope, if not before."""
 
-    def __init__(self, **options):
+    def __init__(self, limit=None, **options):
         options = {"deadline": "1h", "grace": "1h", **options}
         words = [word for name, value in options.items()
                  for word in ("--" + name.replace("_", "-"), str(value))]
-        self.process = subprocess.Popen([PROGRAM, *words], stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([PROGRAM, *words], stdout=subprocess.PIPE, text=True,
+                                        preexec_fn=limit and (lambda: limit_descriptors(limit)))
         self.port = int(re.fullmatch(r"port (\d+)\n", self.process.stdout.readline())[1])
 
     def __enter__(self):
@@ -209,6 +215,22 @@ def accepts_no_more_than_it_may():
         check(server.counts() == (2, 2), "not two requests")
 
 
+def ends_when_it_cannot_accept():
+    """Out of descriptors: those that are connected are told, and the program says what is wrong."""
+    with Server(limit=20) as server:
+        clients = []
+        try:
+            clients.extend(Client(server) for _ in range(40))
+        except ConnectionError:
+            pass  # it has seen to the others already
+        for client in clients:
+            try:
+                check(client.rest() == ["bye 0"], "a client is not told")
+            except ConnectionError:
+                pass  # it was never accepted
+        check(server.process.wait() == 1, "no failure")
+
+
 def refuses_bad_options():
     for bad in (["--port", "65536"], ["--port", "x"], ["--clients", "0"], ["--in-flight", "0"],
                 ["--burst", "0"], ["--every", "-1s"], ["--deadline", "soon"], ["--grace", "5"],
@@ -228,4 +250,5 @@ answers_who_is_late()
 answers_who_asks_too_often()
 answers_all_that_it_has_accepted()
 accepts_no_more_than_it_may()
+ends_when_it_cannot_accept()
 refuses_bad_options()

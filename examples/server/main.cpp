@@ -135,7 +135,7 @@ class server {
   std::uint64_t answered() const { return answered_.load(std::memory_order_relaxed); }
 
  private:
-  task<> serve(net::socket client, pinion::permit) {
+  task<> serve(net::socket client, [[maybe_unused]] pinion::permit seat) {
     net::line_reader lines(client, line_max);
     pinion::rate_limiter turns(pinion::rate::every(options_.every), options_.burst);
     std::uint64_t count = 0;
@@ -194,13 +194,14 @@ class server {
 int run(const options& o) {
   net::reactor news;
   pinion::scheduler sched({.name = "server"});
-  const auto stopping = pinion::with_signals(sched.root(), {SIGINT, SIGTERM});
+  auto stopping = pinion::with_signals(sched.root(), {SIGINT, SIGTERM});
   net::socket door = net::socket::listen(news, o.port);
   std::printf("port %u\n", door.port());
   std::fflush(stdout);
 
   server all(sched, stopping, o);
   const result<> accepting = sched.submit(all.accept_all(std::move(door))).wait();
+  stopping.cancel();  // if it was not a signal that has ended the accepting
   const auto grace = pinion::with_timeout(sched.root(), o.grace);
   all.finish(grace);
   std::printf("%ju requests accepted, %ju answered\n", std::uintmax_t{all.accepted()},
