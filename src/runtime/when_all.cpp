@@ -49,6 +49,7 @@ class invitation final : public work_item {
   }
   void queue() noexcept { this_executor()->resume(*this, true); }
   void keep() noexcept;
+  void keep_unqueued() noexcept;
   void give_back() noexcept;
 
   bool change(state from, state to) noexcept {
@@ -90,7 +91,8 @@ bool invitation::revoke() noexcept {
   // acq_rel: as in change().
   const state before =
       state_.exchange(kept ? state::resting : state::revoked, std::memory_order_acq_rel);
-  if (before == state::done || (before == state::armed && kept)) keep();
+  if (before == state::done) keep_unqueued();
+  if (before == state::armed && kept) keep();
   return before == state::armed;
 }
 
@@ -99,6 +101,13 @@ void invitation::keep() noexcept {
   if (here == nullptr) return give_back();
   next_resting_ = here->resting;
   here->resting = this;
+}
+
+// The other side may have said `resting` of what it thought to be in a queue: then K1 would wait
+// for who is to take it out.
+void invitation::keep_unqueued() noexcept {
+  state_.store(state::taken, std::memory_order_relaxed);  // relaxed: the other side is through
+  keep();
 }
 
 void invitation::give_back() noexcept {
@@ -119,15 +128,15 @@ std::coroutine_handle<> invitation::follow() noexcept {
     if (change(state::taken, state::armed)) {           // P2
       queue();
     } else {
-      keep();
+      keep_unqueued();
       static_cast<void>(from.count_end());  // P4
     }
     return from.start(child);
   }
   const bool last = which + 1 == from.count_;
   task_promise_base* child = last ? from.children_[which] : nullptr;
-  if (last || !change(state::taken, state::done)) keep();  // P3
-  const std::coroutine_handle<> after = from.count_end();  // P4
+  if (last || !change(state::taken, state::done)) keep_unqueued();  // P3
+  const std::coroutine_handle<> after = from.count_end();           // P4
   return child != nullptr ? from.start(*child) : after;
 }
 

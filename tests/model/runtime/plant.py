@@ -55,6 +55,10 @@ MISTAKES = {
         ("  return before == state::armed;\n",
          "  return before == state::armed || before == state::taken;\n"),
     ],
+    # An invitation that was revoked when it was in no queue any more is kept as one that is in one.
+    "invitation_kept_as_queued": [
+        ("  state_.store(state::taken, std::memory_order_relaxed);", "  "),
+    ],
     # A worker that has announced itself does not look whether somebody waits for the end.
     "look_after_announcement": [
         ("  if ((life & task_memory::draining) != 0) core_.check_quiet();\n", ""),

@@ -127,6 +127,31 @@ void join_of_suspended() {
   require(answer.wait().has_value(), "the parent has ended");
 }
 
+inline task<> open_and_mark(latch& gate, cell<int>& mark) {
+  gate.open();
+  mark.write(mark.read() + 1);
+  co_return;
+}
+inline task<> join_and_join_waiting(std::array<cell<int>, 2>& first,
+                                    std::array<cell<int>, 2>& second) {
+  {
+    std::array<task<>, 2> children = {mark_only(first[0]), mark_only(first[1])};
+    co_await when_all(std::span<task<>>(children));
+  }
+  latch gate;
+  std::array<task<>, 2> children = {wait_and_mark(gate, second[0]), open_and_mark(gate, second[1])};
+  co_await when_all(std::span<task<>>(children));
+  for (const auto& mark : second) require(mark.read() == 1, "each child ran once, before");
+}
+
+/// The second join needs its invitation: one child waits for the other.
+template <std::size_t Workers>
+void join_after_a_join() {
+  std::array<cell<int>, 2> first, second;
+  scheduler s(with_workers(Workers));
+  require(s.submit(join_and_join_waiting(first, second)).wait().has_value(), "it has ended");
+}
+
 inline task<> visit(scheduler& away, cell<int>& mark) {
   require((co_await away.schedule()).has_value(), "it is open");
   mark.write(mark.read() + 1);

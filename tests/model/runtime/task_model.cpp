@@ -43,6 +43,8 @@ TEST(task_model, a_wait_ends_once) {
 TEST(task_model, a_parent_goes_on_after_its_children) {
   expect_holds(joins_in_a_row<1>);
   expect_holds(joins_in_a_row<2>);
+  expect_holds(join_after_a_join<1>);
+  expect_holds(join_after_a_join<2>);
   expect_holds(join_of_suspended<1>);
   expect_holds(join_of_suspended<2>);
 }

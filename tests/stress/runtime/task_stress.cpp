@@ -113,5 +113,35 @@ TEST_P(task_stress, every_task_ends_once_and_at_home) {
   }
 }
 
+task<> do_nothing() {
+  co_return;
+}
+task<> take_one(mailbox& box) {
+  auto taking = box.take();
+  (void)co_await taking;
+}
+task<> give_one(mailbox& box) {
+  box.give(1);
+  co_return;
+}
+
+task<> join_and_join(std::size_t rounds) {
+  for (std::size_t i = 0; i < rounds; ++i) {
+    co_await when_all(do_nothing(), do_nothing(), do_nothing());
+    mailbox box;
+    co_await when_all(take_one(box), give_one(box));
+  }
+}
+
+// Hangs if an invitation that is in no queue any more is kept as one that is: nobody then starts
+// the second child while the first one waits for it.
+TEST_P(task_stress, a_child_that_waits_for_another_does_not_keep_it_from_starting) {
+  (void)test::seed();
+  scheduler sched(test::with_workers(GetParam()));
+  std::vector<future<>> roots;
+  for (int i = 0; i < 3; ++i) roots.push_back(sched.submit(join_and_join(test::scaled(10'000))));
+  for (auto& root : roots) EXPECT_TRUE(root.wait().has_value());
+}
+
 }  // namespace
 }  // namespace pinion
