@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 
 import bench_charts as charts
-from bench_results import (LATENCY, OURS, THROUGHPUT, WORKS, Results, counted, show_cell,
+from bench_results import (LATENCY, MEMORY, OURS, THROUGHPUT, WORKS, Results, counted, show_cell,
                            show_factor, show_number, show_ratio, show_time, show_value)
 
 STYLE = """
@@ -72,7 +72,7 @@ further a line stays down, the fewer bad surprises. The cost of the clock is sub
 
 def page(results):
     body = [heading(results), in_short(results), table(results), throughput(results), latency(results),
-            side_effects(results), floors(results), "<h2>How to read this</h2>", HOW_TO_READ,
+            memory(results), side_effects(results), floors(results), "<h2>How to read this</h2>", HOW_TO_READ,
             machine(results)]
     return ("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
             "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
@@ -222,6 +222,13 @@ def side_effects(results):
     return section("What the rest of the program pays", "Run time of a thread of the application "
                    "with the pool beside it, against running alone. Shorter is better; 1 is a "
                    "pool that nobody notices.", figures)
+
+
+def memory(results):
+    figures = [figure(f"{name}: {row.case.label(results.usual_workers())}", WORKS[name].says,
+                      bars_of(results, row, WORKS[name], lambda x: f"{x:,.0f} B", lambda x: x))
+               for name in MEMORY for row in results.rows(name)]
+    return section("Memory", "Shorter is better; the thin line is the range.", figures)
 
 
 def section(title, says, figures):

@@ -26,7 +26,8 @@ class Work:
     name: str
     says: str
     value: str  # the counter that is compared
-    kind: str = "time"  # time: in ns, less is better; rate, bytes: a second, more is better; factor
+    # time: in ns, size: in bytes, less is better; rate, bytes: a second, more is better; factor
+    kind: str = "time"
     shown: tuple = ()  # the counters that are shown, if not just that one
     floor: str = ""  # the counter that holds what nobody can beat
     floor_name: str = ""
@@ -41,6 +42,12 @@ WORKS = {
         Work("task_group", "a task spawns a million and joins them", "items_per_second", "rate"),
         Work("fan_out_fan_in", "tasks out, results to one consumer", "items_per_second", "rate"),
         Work("channel", "numbers from some threads to as many others", "items_per_second", "rate"),
+        Work("task_await", "a coroutine awaits a million others in turn", "items_per_second",
+             "rate"),
+        Work("skynet", "a tree of coroutines with a million leaves", "items_per_second", "rate"),
+        Work("ping_pong", "there and back over two channels without a buffer",
+             "items_per_second", "rate"),
+        Work("select_two", "two coroutines send, one selects", "items_per_second", "rate"),
         Work("treesum", "SHA-256 of every file of a tree", "bytes_per_second", "bytes"),
         Work("treesum_program", "the same by a whole program: the example, coreutils",
              "bytes_per_second", "bytes"),
@@ -56,10 +63,12 @@ WORKS = {
         Work("timer_arm_cancel", "arm a timer and cancel it", "items_per_second", "rate"),
         Work("select_ready", "select over two channels that are ready", "items_per_second", "rate"),
         Work("select_blocked", "select over five channels until one is", "items_per_second", "rate"),
+        Work("blocked", "each of a million coroutines that wait", "bytes", "size"),
         Work("host_slowdown", "a thread of the application, beside the pool", "slowdown", "factor"),
     )
 }
 THROUGHPUT = [name for name, work in WORKS.items() if work.kind in ("rate", "bytes")]
+MEMORY = [name for name, work in WORKS.items() if work.kind == "size"]
 LATENCY = [name for name, work in WORKS.items() if work.kind == "time"]
 
 
@@ -290,6 +299,8 @@ def show_value(work, value):
         return show_time(1e9 / value) if value > 0 else "-"
     if work.kind == "bytes":
         return f"{show_number(value / 1e6)} MB/s"
+    if work.kind == "size":
+        return f"{value:,.0f} B"
     if work.kind == "factor":
         return f"{show_number(value)}x"
     return show_time(value)

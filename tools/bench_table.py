@@ -5,8 +5,8 @@ import os
 import shutil
 import textwrap
 
-from bench_results import (LATENCY, OURS, THROUGHPUT, WORKS, counted, show_cell, show_number,
-                           show_ratio, show_time)
+from bench_results import (LATENCY, MEMORY, OURS, THROUGHPUT, WORKS, counted, show_cell,
+                           show_number, show_ratio, show_time)
 
 LABEL_WIDTH = 27
 COLUMN_WIDTH = 20
@@ -27,6 +27,7 @@ def table(results, color=False, width=None):
     writer.head()
     writer.section("Throughput: time per task, from handing over to done", THROUGHPUT)
     writer.section("Latency: median / 99th percentile", LATENCY)
+    writer.section("Memory", MEMORY)
     writer.section("What the rest of the program pays: its run time with the pool beside it",
                    ["host_slowdown"])
     writer.foot()
