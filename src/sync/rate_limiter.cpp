@@ -7,6 +7,7 @@
 #include <mutex>
 #include <stdexcept>
 
+#include "src/platform/counter_clock.hpp"
 #include "src/sync/bucket.hpp"
 #include "src/sync/token_scale.hpp"
 
@@ -71,9 +72,9 @@ rate_limiter::snapshot rate_limiter::look() const noexcept {
 }
 
 /// What was seen belongs together: the setting has not changed meanwhile.
-bool rate_limiter::is_current(const snapshot& s) const noexcept {
+bool rate_limiter::is_current(std::uint64_t word) const noexcept {
   // relaxed: ordered after the loads of the setting, which are acquires.
-  return ((word_.load(std::memory_order_relaxed) ^ s.word) & snapshot::low &
+  return ((word_.load(std::memory_order_relaxed) ^ word) & snapshot::low &
           ~snapshot::waiting_bit) == 0;
 }
 
@@ -86,8 +87,39 @@ bool rate_limiter::replace(const snapshot& s, std::uint64_t full_at) noexcept {
                                      std::memory_order_relaxed, std::memory_order_relaxed);
 }
 
+// A plain try: nobody waits, there is a limit, and its units are whole nanoseconds. What it needs
+// is little, so it looks at no more. All else is for try_take_at, and so is a word that has
+// changed.
 errc rate_limiter::try_take(std::uint64_t n) noexcept {
-  const time_point now = this->now();
+  const time_point now = by_system_ ? detail::counter_now() : time_.now();
+  // acquire: as in look.
+  std::uint64_t word = word_.load(std::memory_order_acquire);
+  const setting& s = settings_[(word >> 1) & 1];
+  // acquire (all): as in look.
+  const std::uint64_t burst = s.burst.load(std::memory_order_acquire);
+  const std::int64_t start = s.start.load(std::memory_order_acquire);
+  const std::uint64_t plain_until = s.plain_until.load(std::memory_order_acquire);
+  // Unsigned: nothing wanted is more than any burst, and before the start is later than any time.
+  const std::uint64_t passed = static_cast<std::uint64_t>(now.time_since_epoch().count()) -
+                               static_cast<std::uint64_t>(start);
+  if ((word & snapshot::waiting_bit) == 0 && n - 1 < burst && passed < plain_until) {
+    // acquire (both): as in look.
+    const std::uint64_t token = s.token.load(std::memory_order_acquire);
+    const std::uint64_t filled = passed * s.per_time.load(std::memory_order_acquire);
+    const std::uint64_t end = std::max(word >> snapshot::full_at_shift, filled) + n * token;
+    const std::uint64_t after = (word & snapshot::low) | end << snapshot::full_at_shift;
+    if (end > filled + burst * token) {
+      if (is_current(word)) return errc::not_ready;
+      // relaxed (both): as in replace.
+    } else if (word_.compare_exchange_weak(word, after, std::memory_order_relaxed,
+                                           std::memory_order_relaxed)) {
+      return errc::ok;
+    }
+  }
+  return try_take_at(now, n);
+}
+
+errc rate_limiter::try_take_at(time_point now, std::uint64_t n) noexcept {
   for (;;) {
     const snapshot s = look();
     errc got = errc::not_ready;
@@ -105,7 +137,7 @@ errc rate_limiter::try_take(std::uint64_t n) noexcept {
         continue;
       }
     }
-    if (is_current(s)) return got;
+    if (is_current(s.word)) return got;
   }
 }
 
@@ -133,13 +165,13 @@ bool rate_limiter::try_reserve(const snapshot& s, std::uint64_t n, time_point no
                                result<reservation>& got) noexcept {
   if (s.scale.unlimited() || n == 0) {
     got = reservation(nullptr, now);
-    return is_current(s);
+    return is_current(s.word);
   }
   got = n > s.scale.burst && s.scale.burst != 0 ? errc::too_large : errc::not_ready;
-  if (n > s.scale.burst) return is_current(s);
+  if (n > s.scale.burst) return is_current(s.word);
   const time_point when = s.turn_of(n, now);
   if (when == forever || s.checked_end(n, now) >> token_scale::ahead_bits != 0) {
-    return is_current(s);
+    return is_current(s.word);
   }
   const std::uint64_t end = s.noted_end(n, when);
   if (!replace(s, end)) return false;
@@ -170,7 +202,7 @@ bool rate_limiter::try_refund(const snapshot& s, std::uint64_t end,
   const std::uint64_t slack = last == end ? 0 : s.scale.slack();
   const std::uint64_t units = back * s.scale.token;
   const std::uint64_t less = std::min(units - std::min(slack, units), s.full_at());
-  if (back == 0 ? !is_current(s) : !replace(s, s.full_at() - less)) return false;
+  if (back == 0 ? !is_current(s.word) : !replace(s, s.full_at() - less)) return false;
   // The time goes back, and those behind keep theirs: what is given back next must know of them.
   if (back != 0 && last != end) owed_until_ = last;
   tokens = back;
@@ -224,8 +256,12 @@ void rate_limiter::count_anew(time_point now) noexcept {
 // it finds the word changed since.
 void rate_limiter::publish(const token_scale& scale, std::int64_t start) noexcept {
   setting& s = settings_[number_ & 1];
+  const bool is_plain = scale.shift == 0 && !scale.unlimited();
   // release (all): whoever sees one of these sees the word of the setting before; pairs with the
   // acquires in look.
+  s.plain_until.store(is_plain ? static_cast<std::uint64_t>(scale.horizon) : 0,
+                      std::memory_order_release);
+  // release (all): as above.
   s.token.store(scale.token, std::memory_order_release);
   s.per_time.store(scale.per_time, std::memory_order_release);
   s.shift.store(scale.shift, std::memory_order_release);

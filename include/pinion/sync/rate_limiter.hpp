@@ -112,7 +112,8 @@ class rate_limiter {
   }
   op<void, std::uint64_t> acquire(scoped_context&&, std::uint64_t = 1) = delete;
 
-  /// All or nothing.
+  /// All or nothing. By the machine's clock, the time is that of now() to about a tenth of a
+  /// microsecond.
   /// @progress  lock-free, one CAS; read-only when it fails. After 18 minutes or more, depending on
   ///            the rate, one call counts time anew, under a short lock
   /// @errors    not_ready, also when others wait; too_large
@@ -139,6 +140,7 @@ class rate_limiter {
 
   /// What is constant between two changes, in two places that are used in turn.
   struct setting {
+    os::atomic<std::uint64_t> plain_until{0};  // nanoseconds in which a plain try will do
     os::atomic<std::uint64_t> token{0}, per_time{0}, shift{0}, burst{0};  // see token_scale
     os::atomic<std::int64_t> horizon{0};
     os::atomic<std::int64_t> start{0};    // when time is counted from
@@ -160,11 +162,12 @@ class rate_limiter {
   };
 
   errc try_take(std::uint64_t n) noexcept;
+  errc try_take_at(time_point now, std::uint64_t n) noexcept;
   std::uint64_t give_back(const reservation&) noexcept;
 
   snapshot look() const noexcept;
   bool replace(const snapshot&, std::uint64_t full_at) noexcept;
-  bool is_current(const snapshot&) const noexcept;
+  bool is_current(std::uint64_t word) const noexcept;
   bool try_reserve(const snapshot&, std::uint64_t n, time_point now, result<reservation>&) noexcept;
   bool try_refund(const snapshot&, std::uint64_t end, std::uint64_t& tokens) noexcept;
   void count_anew(time_point now) noexcept;
