@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -152,6 +153,20 @@ TEST_P(singleflight_with, SF_9_a_call_that_asks_for_its_own_key_is_told) {
   EXPECT_EQ(*outer.wait().value(), 5);
 }
 
+// Finds: a key that is compared after its call has gone, under AddressSanitizer.
+TEST_P(singleflight_with, SF_9_what_a_call_leaves_behind_may_ask_for_its_key) {
+  may_end.open();
+  std::optional<context> left;
+  (void)calls
+      .get(forever_on, "key",
+           [&](const context& ctx) {
+             left = without_cancel(ctx);
+             return 1;
+           })
+      .wait();
+  EXPECT_EQ(*calls.get(*left, "key", call(2)).wait().value(), 2);
+}
+
 TEST_P(singleflight_with, XC_3_a_caller_that_is_canceled_starts_nothing) {
   auto ctx = with_cancel(forever_on);
   ctx.cancel();
@@ -164,6 +179,32 @@ TEST(singleflight, a_scheduler_that_is_closed_runs_nothing) {
   flights calls(sched);
   sched.close();
   EXPECT_EQ(calls.get(forever_on, "key", [] { return 1; }).wait().error(), errc::not_started);
+}
+
+struct heavy_to_move {
+  explicit heavy_to_move(int& left) : moves_left(&left) {}
+  heavy_to_move(const heavy_to_move&) = delete;
+  heavy_to_move(heavy_to_move&& other) : moves_left(other.moves_left) {
+    if ((*moves_left)-- == 0) throw std::runtime_error("moved");
+  }
+  int operator()() const { return 1; }
+  int* moves_left;
+};
+
+// Finds: a call that is in the table, and that nobody makes.
+TEST(singleflight, XC_14_a_move_of_the_callable_that_throws_leaves_no_call) {
+  scheduler sched(test::quiet_workers(1));
+  flights calls(sched);
+  for (int moves = 0;; ++moves) {
+    int left = moves;
+    heavy_to_move f(left);
+    try {
+      EXPECT_EQ(*calls.get(forever_on, "key", std::move(f)).wait().value(), 1);
+      break;
+    } catch (const std::runtime_error&) {
+    }
+    EXPECT_EQ(*calls.get(forever_on, "key", [] { return 2; }).wait().value(), 2) << moves;
+  }
 }
 
 TEST(singleflight, SF_10_the_key_is_freed_with_the_call) {

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "pinion/patterns/fan_out.hpp"
+#include "pinion/patterns/singleflight.hpp"
 #include "pinion/runtime/scheduler.hpp"
 #include "pinion/sync/context.hpp"
 #include "pinion/sync/future.hpp"
@@ -281,6 +282,27 @@ TEST_F(allocation_faults, fan_out_loses_no_input) {
     }
     EXPECT_LE(calls.load(), 50);
     EXPECT_TRUE(sched.drain().wait());
+    return happened;
+  });
+}
+
+// Whatever failed, the key is free afterwards, and nobody is waited for who got no future.
+TEST_F(allocation_faults, a_shared_call_lands_or_was_never_made) {
+  at_each_point([](int k) {
+    scheduler sched(test::counting_errors(2));
+    singleflight<int, int> calls(sched);
+    auto ctx = with_cancel(sched.root());
+    bool happened = false;
+    {
+      const test::failing_allocation out(k);
+      try {
+        const auto r = calls.get(ctx, 1, [] { return 1; }).wait();
+        EXPECT_TRUE(r || r.error() == errc::failed || r.error() == errc::not_started);
+      } catch (const std::bad_alloc&) {
+      }
+      happened = out.happened();
+    }
+    EXPECT_EQ(*calls.get(ctx, 1, [] { return 2; }).wait().value(), 2);
     return happened;
   });
 }

@@ -9,6 +9,7 @@
 // of its first caller and the deadline of none. It is canceled when the last caller has left.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -29,10 +30,10 @@ namespace pinion {
 
 namespace detail {
 
-/// Says, in the context of a call, which call it is.
+/// Says, in the context of a call, which call it is. The context may live on when that has ended.
 struct call_in_flight {
   const void* table;
-  const void* key;
+  std::weak_ptr<const void> key;  // there while the call runs
   std::shared_ptr<const call_in_flight> outer;
 };
 struct inside_flight : context_key<std::shared_ptr<const call_in_flight>> {};
@@ -43,10 +44,11 @@ class flight_table : public std::enable_shared_from_this<flight_table<Key, T, Ha
  public:
   using answer = std::shared_ptr<const T>;
 
+  enum class stage : std::uint8_t { waits, has_left, has_landed };
   struct caller {
     promise<answer> to;
     std::optional<callback_registration> at_end = std::nullopt;  // of its context
-    bool has_left = false;
+    stage is = stage::waits;                                     // guarded by the table's lock
   };
 
   struct flight {
@@ -58,7 +60,7 @@ class flight_table : public std::enable_shared_from_this<flight_table<Key, T, Ha
 
   /// Joins a call that is in flight, or makes `fresh` one.
   std::shared_ptr<flight> join(const Key&, const context&, std::shared_ptr<caller>, bool& fresh);
-  void leave(flight&, caller&, const error& why) noexcept;
+  void leave(flight&, caller&, result<answer> with) noexcept;
   void land(flight&, const result<answer>&) noexcept;
   void forget(const Key&) noexcept;
   /// The caller leaves when its context ends.
@@ -80,6 +82,7 @@ auto flight_table<Key, T, Hash>::join(const Key& key, const context& ctx,
                                       std::shared_ptr<caller> who, bool& fresh)
     -> std::shared_ptr<flight> {
   auto made = std::make_shared<flight>(key, ctx);
+  made->callers.reserve(1);  // what is in the table can be called
   const std::lock_guard lock(lock_);
   auto& place = flights_[key];
   fresh = place == nullptr;
@@ -90,17 +93,17 @@ auto flight_table<Key, T, Hash>::join(const Key& key, const context& ctx,
 
 // When the last one leaves, nobody can join any more: the next caller starts anew.
 template <class Key, class T, class Hash>
-void flight_table<Key, T, Hash>::leave(flight& f, caller& who, const error& why) noexcept {
+void flight_table<Key, T, Hash>::leave(flight& f, caller& who, result<answer> with) noexcept {
   bool is_last = false;
   {
     const std::lock_guard lock(lock_);
-    if (who.has_left) return;
-    who.has_left = true;
+    if (who.is != stage::waits) return;
+    who.is = stage::has_left;
     is_last = true;
-    for (const auto& c : f.callers) is_last = is_last && c->has_left;
+    for (const auto& c : f.callers) is_last = is_last && c->is == stage::has_left;
     if (is_last) remove(f);
   }
-  who.to.set(why);
+  who.to.set(std::move(with));
   if (is_last) f.ctx.cancel();
 }
 
@@ -111,12 +114,12 @@ void flight_table<Key, T, Hash>::land(flight& f, const result<answer>& r) noexce
     const std::lock_guard lock(lock_);
     remove(f);
     those.swap(f.callers);
-    for (auto& c : those) {
-      if (std::exchange(c->has_left, true)) c = nullptr;
+    for (const auto& c : those) {
+      if (c->is == stage::waits) c->is = stage::has_landed;
     }
   }
   for (const auto& c : those) {
-    if (c == nullptr) continue;
+    if (c->is != stage::has_landed) continue;  // stays as it is, so no lock is needed
     c->at_end.reset();
     c->to.set(r);
   }
@@ -138,35 +141,48 @@ void flight_table<Key, T, Hash>::watch(const std::shared_ptr<flight>& f,
         table->leave(*f, *who, ctx.cause().as(ctx.status()));
       }));
   const std::lock_guard lock(lock_);
-  if (!who->has_left) who->at_end.swap(at_end);
+  if (who->is == stage::waits) who->at_end.swap(at_end);
 }
 
-/// A call on its way to a worker. Dropped before it ran, it says so to who waits.
+/// A call that is to land. Dropped before it ran, it says so to who waits.
+template <class Table>
+struct landing {
+  landing(std::shared_ptr<Table> t, std::shared_ptr<typename Table::flight> f) noexcept
+      : table(std::move(t)), flight(std::move(f)) {}
+  landing(landing&&) noexcept = default;
+  landing& operator=(landing&&) = delete;
+  ~landing() {
+    if (flight != nullptr) table->land(*flight, errc::not_started);
+  }
+
+  std::shared_ptr<Table> table;
+  std::shared_ptr<typename Table::flight> flight;
+};
+
+/// The same on its way to a worker. Also when its callable cannot be moved, it lands.
 template <class Table, class F>
 class flying {
  public:
   flying(std::shared_ptr<Table> table, std::shared_ptr<typename Table::flight> f, F&& call)
-      : table_(std::move(table)), flight_(std::move(f)), call_(std::move(call)) {}
-  flying(flying&&) noexcept = default;
-  flying& operator=(flying&&) = delete;
-  ~flying() {
-    if (flight_ != nullptr) table_->land(*flight_, errc::not_started);
-  }
+      : to_(std::move(table), std::move(f)), call_(std::move(call)) {}
 
   void operator()() noexcept {
-    const auto mine = std::exchange(flight_, nullptr);
-    table_->land(*mine, answer_of(*mine));
+    const auto mine = std::exchange(to_.flight, nullptr);
+    to_.table->land(*mine, answer_of(mine));
   }
 
  private:
   using answer = typename Table::answer;
+  using flight = typename Table::flight;
 
-  result<answer> answer_of(const typename Table::flight& f) noexcept {
+  result<answer> answer_of(const std::shared_ptr<flight>& f) noexcept {
     try {
-      const auto* const outer = f.ctx.template value<inside_flight>();
+      const auto running = std::make_shared<const std::shared_ptr<flight>>(f);
+      const auto* const outer = f->ctx.template value<inside_flight>();
       const auto here = std::make_shared<const call_in_flight>(
-          call_in_flight{table_.get(), &f.key, outer != nullptr ? *outer : nullptr});
-      const context ctx = with_value<inside_flight>(f.ctx, here);
+          call_in_flight{to_.table.get(), std::shared_ptr<const void>(running, &f->key),
+                         outer != nullptr ? *outer : nullptr});
+      const context ctx = with_value<inside_flight>(f->ctx, here);
       auto r = call_for_result(call_, ctx);
       if (!r) return r.error();
       using value = typename answer::element_type;
@@ -176,8 +192,7 @@ class flying {
     }
   }
 
-  std::shared_ptr<Table> table_;
-  std::shared_ptr<typename Table::flight> flight_;
+  landing<Table> to_;  // goes last
   F call_;
 };
 
@@ -212,7 +227,12 @@ class singleflight {
       detail::flying<table, F> call(table_, flight, std::move(f));
       static_cast<void>(on_.post(std::move(call), {.name = "singleflight"}));
     }
-    table_->watch(flight, who, ctx, on_);
+    try {
+      table_->watch(flight, who, ctx, on_);
+    } catch (...) {
+      table_->leave(*flight, *who, answer());  // which nobody gets
+      throw;
+    }
     return mine;
   }
   template <job F>
@@ -226,7 +246,9 @@ class singleflight {
     const auto* const inside = ctx.template value<detail::inside_flight>();
     if (inside == nullptr) return false;
     for (auto c = inside->get(); c != nullptr; c = c->outer.get()) {
-      if (c->table == table_.get() && *static_cast<const Key*>(c->key) == key) return true;
+      if (c->table != table_.get()) continue;
+      const std::shared_ptr<const void> its = c->key.lock();
+      if (its != nullptr && *static_cast<const Key*>(its.get()) == key) return true;
     }
     return false;
   }
