@@ -7,6 +7,7 @@
 #include <string>
 
 #include "tests/support/test_clock.hpp"
+#include "tests/support/waiting.hpp"
 #include <gtest/gtest.h>
 
 #include "pinion/sync/context.hpp"
@@ -30,6 +31,12 @@ inline std::size_t children_of(const context& ctx) {
   std::size_t n = 0;
   for (auto* child = node->children.front(); child != nullptr; child = child->next) ++n;
   return n;
+}
+
+/// How many wait under a context that is not crowded. From a wait that stands in a line and not yet
+/// here, a cancel cannot take its object's answer away.
+inline std::size_t waits_under(const context& ctx) {
+  return waiters_of(detail::cancel_node::of(ctx.node())->waiting);
 }
 
 inline error user_error(const char* text) {

@@ -10,6 +10,7 @@
 
 #include "tests/support/allocations.hpp"
 #include "tests/support/channels.hpp"
+#include "tests/support/contexts.hpp"
 #include <gtest/gtest.h>
 
 #include "pinion/sync/context.hpp"
@@ -25,9 +26,11 @@ using pinion::sender;
 using pinion::with_cancel;
 using pinion::test::allocation_count;
 using pinion::test::counted;
+using pinion::test::until;
 using pinion::test::until_receivers;
 using pinion::test::until_senders;
 using pinion::test::waiting_thread;
+using pinion::test::waits_under;
 
 // Without a buffer, with the smallest, and with one that wraps.
 const std::size_t capacities[] = {0, 1, 3};
@@ -91,7 +94,7 @@ TEST(channel, CH_4_the_oldest_receiver_that_still_waits_gets_the_value) {
     channel<int> ch(capacity);
     auto ctx = with_cancel(context::background());
     receiving gone(ch.recv(ctx));
-    until_receivers(ch, 1);
+    until([&] { return waits_under(ctx) == 1; });
     receiving first(ch.recv());
     until_receivers(ch, 2);
     receiving second(ch.recv());

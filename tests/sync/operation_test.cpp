@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "tests/support/allocations.hpp"
+#include "tests/support/contexts.hpp"
 #include "tests/support/coroutines.hpp"
 #include "tests/support/waiting.hpp"
 #include "tests/support/waiting_thread.hpp"
@@ -35,6 +36,7 @@ using pinion::test::mailbox;
 using pinion::test::until;
 using pinion::test::waiters_of;
 using pinion::test::waiting_thread;
+using pinion::test::waits_under;
 
 TEST(operation, completes_at_once_when_it_can) {
   gate g;
@@ -83,7 +85,7 @@ TEST(operation, XC_4_a_cancel_that_wins_takes_nothing) {
   auto ctx = with_cancel(context::background());
   mailbox box;
   waiting_thread waits(box.take(ctx));
-  until([&] { return waiters_of(box.waiting) == 1; });
+  until([&] { return waits_under(ctx) == 1; });
   ctx.cancel();
   box.give(7);
   EXPECT_EQ(waits.get().error(), errc::canceled);

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "tests/support/allocations.hpp"
+#include "tests/support/contexts.hpp"
 #include "tests/support/handover.hpp"
 #include "tests/support/over_when_enlisted.hpp"
 #include "tests/support/waiting.hpp"
@@ -23,7 +24,6 @@
 #include "pinion/sync/context.hpp"
 #include "pinion/sync/future.hpp"
 #include "pinion/sync/timer.hpp"
-#include "src/sync/context_node.hpp"
 
 namespace {
 
@@ -50,15 +50,11 @@ using pinion::test::over_when_enlisted;
 using pinion::test::until;
 using pinion::test::waiters_of;
 using pinion::test::waiting_thread;
+using pinion::test::waits_under;
 
 static_assert(operation<select_op<op<int>, future<int>&>>);
 static_assert(operation<select_op<select_op<op<>>, pinion::when_op<future<int>&>>>);
 static_assert(!pinion::select_case<const op<int>&> && !pinion::select_case<int>);
-
-// How many wait under this context.
-std::size_t waits_under(const context& ctx) {
-  return waiters_of(pinion::detail::cancel_node::of(ctx.node())->waiting);
-}
 
 TEST(select, says_which_case_won_and_its_result) {
   mailbox box;

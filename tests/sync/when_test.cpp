@@ -2,13 +2,13 @@
 // Cases that may be switched off.
 #include "pinion/sync/when.hpp"
 
+#include "tests/support/contexts.hpp"
 #include "tests/support/waiting.hpp"
 #include "tests/support/waiting_thread.hpp"
 #include <gtest/gtest.h>
 
 #include "pinion/sync/context.hpp"
 #include "pinion/sync/select.hpp"
-#include "src/sync/context_node.hpp"
 
 namespace {
 
@@ -22,11 +22,7 @@ using pinion::test::gate;
 using pinion::test::until;
 using pinion::test::waiters_of;
 using pinion::test::waiting_thread;
-
-// How many wait under this context.
-std::size_t waits_under(const context& ctx) {
-  return waiters_of(pinion::detail::cancel_node::of(ctx.node())->waiting);
-}
+using pinion::test::waits_under;
 
 TEST(when, SEL_10_what_is_switched_off_is_never_ready) {
   gate a, b;
