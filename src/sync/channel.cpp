@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include "pinion/platform/cpu.hpp"
 #include "pinion/sync/channel_buffer.hpp"
+#include "pinion/sync/channel_line.hpp"
+#include "src/sync/lasting.hpp"
 
 namespace pinion::detail {
 namespace {
+
+constinit lasting<wait_list> of_nobody;
 
 /// As long as a road is held, and then some. Whoever waits longer waits for a core.
 constexpr duration spin_for_road = std::chrono::microseconds(1);
@@ -26,6 +30,10 @@ void wait_for_road(os::atomic<std::uint64_t>& word, Look&& look) noexcept {
 }
 
 }  // namespace
+
+wait_list& nobodys_line() noexcept {
+  return of_nobody.it;
+}
 
 bool channel_side::enter_contended(std::uint64_t& word) noexcept {
   bool entered = false;

@@ -48,6 +48,9 @@ using receive_many_op = op<std::vector<T>, detail::channel_batch<T>>;
 
 namespace detail {
 
+/// For operations of a handle that was moved from. Nobody stands in it, and it is never destroyed.
+wait_list& nobodys_line() noexcept;
+
 inline constexpr std::uint64_t settled_well = 1;
 inline constexpr std::uint64_t settled_by_drop = 2;  // the payload is what nobody will receive
 inline constexpr std::uint64_t settled_bits = 3;

@@ -20,7 +20,7 @@ struct channel_verb {
   static channel_core<T>& core(Op& o) noexcept {
     return *static_cast<channel_core<T>*>(o.object());
   }
-  static wait_list& list(Op& o) noexcept { return is_nil(o) ? nobodys_line : core(o).line(); }
+  static wait_list& list(Op& o) noexcept { return is_nil(o) ? nobodys_line() : core(o).line(); }
   static bool try_complete(Op& o) noexcept {
     return is_nil(o) ? is_endless(o) : Verb::try_complete_at(o, core(o));
   }
@@ -43,7 +43,6 @@ struct channel_verb {
     o.word() = 0;
     return bound == nullptr || !bound->can_end();
   }
-  static inline wait_list nobodys_line;  // nobody stands in it
 
   /// For try_complete(): the word of what completed at once.
   static bool complete(Op& o, const claimed_links& claimed, std::uint64_t outcome) noexcept {
