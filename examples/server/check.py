@@ -193,7 +193,7 @@ def answers_all_that_it_has_accepted():
                 elif asker.bye is None:
                     asker.write()
             answered = sum(a.answered for a in askers)
-            if not asked_to_stop and answered >= 3000 and all(a.answered for a in askers):
+            if not asked_to_stop and answered >= 2000 and all(a.answered for a in askers):
                 asked_to_stop = True
                 server.ask_to_stop()
         check(asked_to_stop, "ended unasked")
@@ -240,8 +240,8 @@ def refuses_bad_options():
         check(ended.stderr.count("\n") == 1 and bad[0] in ended.stderr, f"{bad}: {ended.stderr}")
     with Server() as server:
         ended = subprocess.run([PROGRAM, "--port", str(server.port)], capture_output=True, text=True)
-        check(ended.returncode == 1 and ended.stderr == f"server: port {server.port}: Address "
-              "already in use\n", f"a port that is taken: {ended.stderr}")
+        check(ended.returncode == 1 and f"port {server.port}: Address already in use" in ended.stderr,
+              f"a port that is taken: {ended.stderr}")
 
 
 answers_what_it_is_asked()
