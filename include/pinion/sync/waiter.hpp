@@ -152,7 +152,8 @@ class waiter : private work_item {
     return claim_.load(std::memory_order_acquire);
   }
 
-  /// The wait is over, and the waker is done with this waiter.
+  /// The wait is over, and the waker is done with this waiter. For who has not committed: later
+  /// only the parker, or being resumed, tells.
   bool woken() const noexcept {
     // acquire: sees the outcome; pairs with the release in wake.
     return state_.load(std::memory_order_acquire) == state::woken;
