@@ -66,6 +66,12 @@ struct channel_verb {
     return is_nil(o) ? error(errc::would_deadlock) : core(o).why_closed();
   }
 
+  /// For take(): it came out well, and there is nobody to wake.
+  static bool is_plain_success(Op& o) noexcept {
+    if (o.word() != settled_well) return false;
+    o.word() = 0;
+    return true;
+  }
   /// For take(): wakes whom the operation has served; true if it came out well.
   static bool settle(Op& o) noexcept {
     const std::uint64_t word = std::exchange(o.word(), 0);
@@ -105,6 +111,9 @@ struct send_verb : channel_verb<T, send_op<T>, send_verb<T>> {
   }
 
   static result<> take(op_type& o) {
+    return send_verb::is_plain_success(o) ? result<>() : take_all_else(o);
+  }
+  [[gnu::noinline]] static result<> take_all_else(op_type& o) {
     const bool is_dropped = (o.word() & (settled_well | settled_by_drop)) == settled_bits;
     if (!send_verb::settle(o)) return send_verb::reason(o);
     if (is_dropped) send_verb::core(o).undelivered(o.payload());
@@ -147,6 +156,9 @@ struct receive_verb : channel_verb<T, receive_op<T>, receive_verb<T>> {
 
   /// A value whose move throws stays in the operation, which may be run again.
   static result<T> take(op_type& o) {
+    return receive_verb::is_plain_success(o) ? take_out<T>(o.payload()) : take_all_else(o);
+  }
+  [[gnu::noinline]] static result<T> take_all_else(op_type& o) {
     if (!receive_verb::settle(o)) return receive_verb::reason(o);
     return take_out<T>(o.payload());
   }

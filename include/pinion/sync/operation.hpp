@@ -108,10 +108,14 @@ class operation_awaiter {
     return op_.finish_now(op_);
   }
   bool await_suspend(std::coroutine_handle<> suspended) noexcept;  // 2 to 6
-  result<typename Op::value_type> await_resume();                  // 7 and 8
+  result<typename Op::value_type> await_resume() {                 // 7 and 8
+    return how_ == end::at_once ? op_.take() : resume_late();
+  }
 
  private:
   enum class end : std::uint8_t { by_context, at_once, by_waker };
+
+  [[gnu::noinline]] result<typename Op::value_type> resume_late();
 
   Op& op_;
   end how_ = end::by_context;
@@ -289,9 +293,8 @@ template <class Op>
 }
 
 template <class Op>
-result<typename Op::value_type> operation_awaiter<Op>::await_resume() {
-  if (how_ == end::by_context) return op_.own_context().reason();
-  return how_ == end::at_once ? op_.take() : op_.finish(op_, who_);
+result<typename Op::value_type> operation_awaiter<Op>::resume_late() {
+  return how_ == end::by_context ? op_.own_context().reason() : op_.finish(op_, who_);
 }
 
 }  // namespace pinion

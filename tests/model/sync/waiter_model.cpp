@@ -227,6 +227,62 @@ void coroutine() {
   require(ends.load(std::memory_order_relaxed) == 1, "it goes on once");  // relaxed: as above
 }
 
+/// Stands in one line and in no other: committed before it can be claimed. It suspends whatever
+/// happens, and keeps nothing of itself.
+struct lone_suspension {
+  pinion::executor_ref resume_on;
+  wait_list& line;
+  wait_link link = {};
+  std::unique_ptr<waiter> who = nullptr;
+
+  bool await_ready() noexcept { return false; }
+  void await_suspend(std::coroutine_handle<> frame) {
+    who = std::make_unique<waiter>(frame, resume_on);
+    link.owner = who.get();
+    wait_list& only = line;
+    const std::lock_guard lock(only);
+    who->commit_alone();
+    only.push_back(link);
+  }
+  void await_resume() noexcept {
+    require(who->winner() == &link, "claimed by its only link");
+    who.reset();
+  }
+};
+
+detached stand_alone(posted& resume_on, wait_list& line, cell<int>& outcome,
+                     pinion::os::atomic<int>& ends) {
+  co_await lone_suspension{resume_on, line};
+  require(outcome.read() == 1, "the outcome");
+  ends.fetch_add(1, std::memory_order_relaxed);  // relaxed: looked at after a join
+}
+
+// With the commit after the unlock the wake leaves a mark, and nobody resumes it. The waiter goes
+// while who woke it returns: what that one touches then is found.
+void alone() {
+  posted executor;
+  wait_list line;
+  pinion::os::atomic<int> ends{0};
+  cell<int> outcome;
+  const auto end_it = [&] {
+    wake_chain woken;
+    {
+      const std::lock_guard lock(line);
+      if (line.claim_first(woken) == nullptr) return false;
+      outcome.write(1);
+    }
+    woken.wake_all();
+    executor.run();
+    return true;
+  };
+  bool ended = false;
+  thread waker([&] { ended = end_it(); });
+  stand_alone(executor, line, outcome, ends);
+  waker.join();
+  if (!ended) require(end_it(), "it stands in line");
+  require(ends.load(std::memory_order_relaxed) == 1, "it goes on once");  // relaxed: as above
+}
+
 const options two_stops{.preemptions = 2};
 const options spinning{.preemptions = 2, .cpus = 2};
 
@@ -235,6 +291,7 @@ const std::vector<trial>& trials() {
       {{}, wake_against_commit},
       {{}, winner_is_seen},
       {{}, coroutine},
+      {{}, alone},
       {two_stops, claim_against_claim},
       {two_stops, peer_against_cancel},
   };
@@ -257,6 +314,9 @@ TEST(waiter_model, all_may_go_after_the_wake) {
 }
 TEST(waiter_model, a_coroutine_goes_on_elsewhere) {
   EXPECT_TRUE(holds_always({}, coroutine));
+}
+TEST(waiter_model, alone_it_is_committed_before_it_is_in_line) {
+  EXPECT_TRUE(holds_always({}, alone));
 }
 
 TEST(waiter_model, mutants_are_killed) {
