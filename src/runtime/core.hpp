@@ -44,7 +44,8 @@ struct worker_thread {
   bool refusal_noted = false;
   worker_thread* next_spare = nullptr;
 
-  std::vector<std::uint64_t> progress;  // two of each seat, at the last look of a sentinel
+  std::vector<std::uint64_t> progress;   // two of each seat, at the last look of a sentinel
+  std::vector<std::uint64_t> kept_seen;  // one of each seat, likewise
 
   os::atomic<const char*> running{nullptr};     // name of its task; null: none
   os::atomic<const seat*> pinned_for{nullptr};  // the seat where it is pinned
@@ -88,7 +89,7 @@ class scheduler_core final : public executor {
   bool post(work_item&) noexcept override;
   bool begin_live() noexcept override;
   void end_live() noexcept override;
-  void resume(work_item&, bool wake) noexcept override;
+  void resume(work_item&, resume_order) noexcept override;
   void begin_blocking() noexcept override;
   void unobserved(const error&, const char* name) noexcept override;
   time_source& time() noexcept override { return clock; }
@@ -116,6 +117,7 @@ class scheduler_core final : public executor {
   void spill(detail::work_word) noexcept;
   detail::lane& own_lane() noexcept;
   bool lend_seat() noexcept;
+  void let_go_of_kept(detail::seat&) noexcept;
   bool become_spare(detail::worker_thread&) noexcept;
   bool take_assigned_seat(detail::worker_thread&) noexcept;
 
@@ -124,6 +126,7 @@ class scheduler_core final : public executor {
   void wake_seat(detail::seat&) noexcept;
   void keep_watch(detail::seat& from) noexcept;
   void forget_unwoken() noexcept;
+  bool all_idle() const noexcept;
   void wake_all() noexcept;
   void set_idle_policy(idle_policy) noexcept;
 

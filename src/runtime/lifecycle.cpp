@@ -148,6 +148,7 @@ void scheduler_core::make_seats() {
 void scheduler_core::start_thread(worker_thread& t, std::size_t number) {
   t.name = thread_name(options.name, number < seats.size() ? "-w" : "-s", number);
   t.progress.resize(2 * seats.size());  // here, where it may still fail
+  t.kept_seen.resize(seats.size(), ~std::uint64_t{0});
   thread_options how;
   how.name = t.name;
   how.stack_size = options.stack_size;

@@ -39,13 +39,21 @@ void scheduler_core::end_live() noexcept {
 }
 
 // No gate, no limit and no lack of memory holds up what is live. A worker that resumes a coroutine
-// is likely to be through with its own soon, and wakes nobody for the first one that waits.
-void scheduler_core::resume(work_item& item, bool wake) noexcept {
+// is likely to be through with its own soon. What it will have run before another could take it, it
+// keeps; and it wakes nobody for what it copes with.
+void scheduler_core::resume(work_item& item, resume_order order) noexcept {
   const work_word work = detail::word_of(item);
   if (seat* mine = detail::current.seat_of(*this)) {
-    const bool first = mine->queue.size_approx() == 0;
+    const std::size_t kept = mine->kept.count();
+    // That note_unwoken() may look before the others see what is kept does no harm: see
+    // forget_unwoken().
+    if (order == resume_order::next && kept < mine->keeps && mine->kept.put(work)) {
+      note_unwoken();
+      return;
+    }
+    const std::size_t before = kept + mine->queue.size_approx();
     push_own(*mine, work);
-    if (wake || !first) {
+    if (order == resume_order::at_once || before >= mine->copes_with) {
       wake_for(mine, false);
     } else {
       note_unwoken();

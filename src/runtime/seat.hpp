@@ -16,6 +16,7 @@
 #include "src/lockfree/inbox.hpp"
 #include "src/lockfree/injector.hpp"
 #include "src/lockfree/run_queue.hpp"
+#include "src/lockfree/shelf.hpp"
 
 namespace pinion::detail {
 
@@ -55,6 +56,10 @@ struct seat : lane {
   bool searching = false;  // counted as such in the idle set
   bool brisk = false;      // believes that it has set the bit
   std::uint32_t tick = 0;
+  // By the pace of late: so many pieces of work it runs before another could have taken them, or
+  // would have woken up.
+  std::size_t keeps = 1;
+  std::size_t copes_with = 1;
   std::uint64_t last_batch = 0;   // in cpu ticks
   invitation* resting = nullptr;  // to be used again: see the joins of tasks
 
@@ -62,6 +67,7 @@ struct seat : lane {
   os::atomic<unsigned> last_cpu{~0U};                // where its worker went to sleep
   std::vector<os::atomic<std::uint64_t>> stolen_at;  // by tier of the plan
 
+  lockfree::shelf kept;  // what this worker has resumed, and will run sooner than others could
   lockfree::run_queue queue;
   lockfree::inbox<task_node> inbox;
 };

@@ -34,6 +34,7 @@ void scheduler_core::begin_blocking() noexcept {
 bool scheduler_core::lend_seat() noexcept {
   seat* mine = detail::current.seat_of(*this);
   if (mine == nullptr) return false;
+  let_go_of_kept(*mine);
   try {
     // What the task hands in from here on goes through this record.
     if (memory.attach(outside) == nullptr) return false;
@@ -54,6 +55,13 @@ bool scheduler_core::lend_seat() noexcept {
   // The spare sits down under the same lock, so after this.
   detail::current.in(*this)->place = nullptr;
   return true;
+}
+
+// The worker will not come for it soon: it is for anybody.
+void scheduler_core::let_go_of_kept(seat& s) noexcept {
+  if (s.kept.count() == 0) return;
+  while (const detail::work_word w = s.kept.take()) push_own(s, w);
+  wake_for(&s, false);
 }
 
 // Under the lock. Null when the system has no thread left.

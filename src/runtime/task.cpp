@@ -27,7 +27,7 @@ std::coroutine_handle<> task_promise_base::come_home(void* promise) noexcept {
   auto& self = *static_cast<task_promise_base*>(promise);
   executor_ref home = *std::exchange(self.home_, nullptr);
   this_executor()->end_live();
-  home->resume(self.item(), true);
+  home->resume(self.item(), resume_order::at_once);
   return {};
 }
 
@@ -48,7 +48,7 @@ void task_promise_base::move(executor_ref to, work_item& onward) noexcept {
     from->end_live();
     if (home_ == to.operator->()) home_ = nullptr;
   }
-  to->resume(onward, true);
+  to->resume(onward, resume_order::at_once);
 }
 
 }  // namespace pinion::detail

@@ -150,9 +150,21 @@ void scheduler_core::note_unwoken() noexcept {
   if (!unwoken_posts.exchange(true, std::memory_order_seq_cst)) wake_all();
 }
 
-// No such work for a long time. The caller looks at the queues once more.
+// No such work for a long time. The caller looks at the queues once more, but what workers keep it
+// may not see yet: that is put there by a plain store. So nobody may be at work, who could have
+// done it before it sees the flag clear. Who leaves the idle word after all_idle() has looked sees
+// it clear.
 void scheduler_core::forget_unwoken() noexcept {
+  if (!unwoken_posts.load(std::memory_order_relaxed) || !all_idle()) return;  // relaxed: a guess
   unwoken_posts.store(false, std::memory_order_seq_cst);  // seq_cst: see note_unwoken()
+  // seq_cst: as any other word that says that there may be such work.
+  if (!all_idle()) unwoken_posts.store(true, std::memory_order_seq_cst);
+}
+
+bool scheduler_core::all_idle() const noexcept {
+  int idle = 0;
+  for (const auto& set : clusters) idle += std::popcount(set->look().idle());
+  return static_cast<std::size_t>(idle) == seats.size();
 }
 
 void scheduler_core::set_idle_policy(idle_policy policy) noexcept {

@@ -47,7 +47,7 @@ class invitation final : public work_item {
     join_ = &of;
     of.invited_ = this;
   }
-  void queue() noexcept { this_executor()->resume(*this, true); }
+  void queue() noexcept { this_executor()->resume(*this, resume_order::at_once); }
   void keep() noexcept;
   void keep_unqueued() noexcept;
   void give_back() noexcept;
@@ -163,7 +163,7 @@ std::coroutine_handle<> join::begin(task_promise_base& parent, task_promise_base
 
 void join::queue(task_promise_base& child) noexcept {
   static_cast<void>(start(child));
-  this_executor()->resume(child.item(), true);
+  this_executor()->resume(child.item(), resume_order::at_once);
 }
 
 std::coroutine_handle<> join::start(task_promise_base& child) noexcept {

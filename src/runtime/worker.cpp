@@ -72,16 +72,30 @@ work_word worker::find_work(seat& s) noexcept {
     time_next_poll(s);
     if (work_word w = take_turns(s)) return w;
   }
-  work_word later = 0;
-  if (work_word w = s.queue.pop(later)) {
-    __builtin_prefetch(address_of(later));
-    return w;
-  }
+  if (work_word w = take_own(s)) return w;
   if (last_count_ != 0) {  // the last batch is done: so long does a task take
     task_ticks_ = (cpu_ticks() - s.last_batch) / std::exchange(last_count_, 0);
   }
   if (work_word w = in_stream_ ? follow_stream(s) : poll_outside(s)) return w;
   return steal(s);
+}
+
+// What was resumed by what has just run is warm, and goes first. Two that resume each other all the
+// time leave every fourth turn to the queue.
+work_word worker::take_own(seat& s) noexcept {
+  if (kept_in_a_row_ < kept_in_a_row_max) {
+    if (work_word w = s.kept.take()) {
+      ++kept_in_a_row_;
+      return w;
+    }
+  }
+  kept_in_a_row_ = 0;
+  work_word later = 0;
+  if (work_word w = s.queue.pop(later)) {
+    __builtin_prefetch(address_of(later));
+    return w;
+  }
+  return s.kept.take();
 }
 
 // After so many tasks as take about poll_time_max, at the pace of the last ones.
@@ -92,6 +106,8 @@ void worker::time_next_poll(seat& s) noexcept {
       std::clamp<std::uint64_t>(to_ticks(poll_time_max) / each, 1, poll_interval_max));
   last_poll_ = now;
   s.tick = 0;
+  s.copes_with = static_cast<std::size_t>(to_ticks(brisk_batch_time) / each);
+  s.keeps = static_cast<std::size_t>(to_ticks(kept_time) / each) + (s.copes_with != 0 ? 1 : 0);
 }
 
 // The poll that comes however much there is to do: the inbox first at one time, what anybody may
@@ -294,6 +310,29 @@ void worker::wake_who_has_mail(seat& s) noexcept {
   }
 }
 
+// By a sentinel: what a worker keeps although it has had the time to run it goes into the own
+// queue.
+worker::kept_by_others worker::look_at_what_is_kept(seat& s) noexcept {
+  auto found = kept_by_others::nothing_new;
+  for (std::size_t i = 0; i < core_.seats.size(); ++i) {
+    lockfree::shelf& kept = core_.seats[i]->kept;
+    const std::uint64_t taken = kept.taken();
+    if (kept.looks_empty()) {
+      thread_.kept_seen[i] = not_seen;
+    } else if (std::exchange(thread_.kept_seen[i], taken) != taken) {
+      if (found == kept_by_others::nothing_new) found = kept_by_others::fresh;
+    } else {
+      for (std::size_t cell = 0; cell < kept.capacity; ++cell) {
+        const work_word w = kept.take_cell(cell);
+        if (w == 0) continue;
+        core_.push_own(s, w);
+        found = kept_by_others::taken;
+      }
+    }
+  }
+  return found;
+}
+
 // --- Idling.
 
 // Returns work that was handed over, or 0 with `searching` set when there is something to look
@@ -305,7 +344,8 @@ work_word worker::idle(seat& s) noexcept {
   // here or sees what this worker has counted, and wakes it.
   const std::uint32_t life = core_.life(std::memory_order_seq_cst);
   if ((life & task_memory::draining) != 0) core_.check_quiet();
-  const bool stay = (life & task_memory::exiting) == 0 && !work_visible(s);
+  const bool exits = (life & task_memory::exiting) != 0;
+  const bool stay = !exits && s.kept.count() == 0 && !work_visible(s);
   if (!stay && ++fruitless_rounds_ % fruitless_rounds_max == 0) let_others_finish(s);
   const bool watched = stay && !watch_cell(s) && sleep_on_cell(s);
 
@@ -360,11 +400,12 @@ bool worker::sleep_on_cell(seat& s) noexcept {
   lane::count(s.stats.parks);
   s.last_cpu.store(os::current_cpu(), std::memory_order_relaxed);  // relaxed: a hint
   bool sentinel = false;
+  bool patient = false;  // this look follows one that saw something fresh
   int looks = 0;
   for (;;) {
     const auto seen = set.look();
     if (seen.is_brisk()) looks = 0;
-    if (sentinel && looks == unwoken_looks_max) core_.forget_unwoken();
+    if (sentinel && looks >= unwoken_looks_max) core_.forget_unwoken();
     // seq_cst: whoever sees it set leaves its work to this look; against the clearing by another
     // sentinel. Whoever sets it first wakes a worker, which then comes by here.
     const bool unwoken = core_.unwoken_posts.load(std::memory_order_seq_cst);
@@ -373,7 +414,12 @@ bool worker::sleep_on_cell(seat& s) noexcept {
       set.add_sentinel();
       sentinel = true;
     }
-    if (sentinel) wake_who_has_mail(s);
+    auto kept = kept_by_others::nothing_new;
+    if (sentinel) {
+      wake_who_has_mail(s);
+      kept = look_at_what_is_kept(s);
+      if (kept == kept_by_others::taken) break;
+    }
     if (!wanted && sentinel) {
       set.remove_sentinel();
       sentinel = false;
@@ -382,7 +428,10 @@ bool worker::sleep_on_cell(seat& s) noexcept {
     // sleeper owes after every change.
     const bool found = sentinel && seen.is_brisk() ? work_stands_still(s) : work_visible(s);
     if (found) break;
-    const duration period = looks < sentinel_looks_max ? sentinel_period : unwoken_period;
+    patient = kept == kept_by_others::fresh && !patient;
+    const duration period = patient                      ? kept_patience
+                            : looks < sentinel_looks_max ? sentinel_period
+                                                         : unwoken_period;
     set.sleep(s.slot, sentinel ? os::now() + period : forever);
     if (!set.untouched(s.slot)) break;
     ++looks;

@@ -28,6 +28,11 @@ inline constexpr duration poll_time_max = std::chrono::microseconds(50);
 inline constexpr std::size_t batch_max = 64;
 /// ... and from another seat: many, so that a thief seldom disturbs its victim.
 inline constexpr std::size_t steal_max = 256;
+/// What a worker keeps runs before what is queued, but so many times in a row at most.
+inline constexpr unsigned kept_in_a_row_max = 3;
+/// It keeps one piece of work that it has resumed, if it is brisk, and as many as it will run in
+/// this time, which is about what a thief needs to take them.
+inline constexpr duration kept_time = std::chrono::microseconds(1);
 /// Work that comes in a stream is looked for this often ...
 inline constexpr duration stream_pace = std::chrono::microseconds(1);
 /// ... and the stream is over when nothing came for so long.
@@ -42,6 +47,8 @@ inline constexpr duration sentinel_period = std::chrono::microseconds(250);
 inline constexpr int sentinel_looks_max = os::shrinkable(4, 1);
 /// Work that came without a wake-up is found within this time.
 inline constexpr duration unwoken_period = std::chrono::milliseconds(1);
+/// What a worker keeps is left to it for so long after a sentinel has seen it.
+inline constexpr duration kept_patience = std::chrono::microseconds(50);
 /// After so many looks for such work, all in vain, nobody looks any more until there is some.
 inline constexpr int unwoken_looks_max = os::shrinkable(10'000, 2);
 /// So many rounds over work that is seen and cannot be had, then a short sleep.
@@ -59,6 +66,7 @@ class worker {
 
  private:
   work_word find_work(seat&) noexcept;
+  work_word take_own(seat&) noexcept;
   void time_next_poll(seat&) noexcept;
   work_word take_turns(seat&) noexcept;
   work_word poll_outside(seat&) noexcept;
@@ -82,6 +90,9 @@ class worker {
   void let_others_finish(seat&) noexcept;
   bool work_stands_still(seat&) noexcept;
   void wake_who_has_mail(seat&) noexcept;
+  static constexpr std::uint64_t not_seen = ~std::uint64_t{0};
+  enum class kept_by_others : std::uint8_t { nothing_new, fresh, taken };
+  kept_by_others look_at_what_is_kept(seat&) noexcept;
 
   void execute(work_word) noexcept;
   void resume(work_item&) noexcept;
@@ -94,6 +105,7 @@ class worker {
   int full_batches_ = 0;
   bool in_stream_ = false;
   bool inbox_has_its_turn_ = false;
+  unsigned kept_in_a_row_ = 0;     // run before the queue
   unsigned fruitless_rounds_ = 0;  // since it last had work
   std::size_t last_count_ = 0;     // tasks in the batch that is being run
   std::uint64_t task_ticks_ =

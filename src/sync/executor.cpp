@@ -25,7 +25,7 @@ void executor::unobserved(const error& e, const char* where) noexcept {
   print_unobserved_error(e, where);
 }
 
-void executor::resume(work_item& item, bool) noexcept {
+void executor::resume(work_item& item, resume_order) noexcept {
   [[maybe_unused]] const bool posted = post(item);
   assert(posted && "an executor refused to resume what is suspended on it");
 }

@@ -16,7 +16,7 @@ void waiter::rouse() noexcept {
   if (parker_ != nullptr) {
     parker_->unpark();
   } else {
-    executor_->resume(*this, false);
+    executor_->resume(*this, resume_order::next);
   }
 }
 

@@ -71,7 +71,7 @@ class turn : private work_item {
 
  private:
   static std::coroutine_handle<> queue(void* turn_) noexcept {
-    this_executor()->resume(*static_cast<turn*>(turn_), false);
+    this_executor()->resume(*static_cast<turn*>(turn_), resume_order::in_line);
     return {};
   }
   static void run_item(work_item& item) noexcept { run_coroutine(static_cast<turn&>(item).self_); }

@@ -14,6 +14,7 @@
 // executor does not end, and resuming it can neither be refused nor fail.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <type_traits>
 #include <utility>
@@ -31,6 +32,13 @@ struct work_item {
   void (*drop)(work_item&) noexcept = nullptr;
 };
 
+/// Where work that goes on stands among what its executor has to do.
+enum class resume_order : std::uint8_t {
+  next,     // right after what the calling thread runs, which is likely to end or suspend soon
+  in_line,  // behind what is queued; the calling thread comes to it, and wakes nobody for it
+  at_once,  // behind what is queued; if a thread is idle, it is woken for it
+};
+
 class executor {
  public:
   /// False: stopped, and the item still belongs to the caller.
@@ -46,9 +54,9 @@ class executor {
   /// @threads   one of the executor's
   virtual void end_live() noexcept {}
 
-  /// As post(), for what belongs to live work: it is always taken. With `wake` off it may wait
+  /// As post(), for what belongs to live work: it is always taken. Unless `at_once`, it may wait
   /// for a moment until the calling thread is through with what it runs.
-  virtual void resume(work_item&, bool wake) noexcept;
+  virtual void resume(work_item&, resume_order) noexcept;
 
   /// Brackets a real block of the calling thread. A scheduler lends the core of the worker
   /// to a spare thread in between, so a pool whose workers all wait still makes progress.
