@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+// Where a worker puts what it resumes: beside its queue, where it comes first, but not for ever,
+// and where nobody steals it, unless the worker does not come.
+#include <atomic>
+#include <vector>
+
+#include "tests/support/schedulers.hpp"
+#include "tests/support/waiting.hpp"
+#include <gtest/gtest.h>
+
+#include "pinion/runtime/scheduler.hpp"
+#include "pinion/runtime/task.hpp"
+#include "pinion/sync/channel.hpp"
+#include "pinion/sync/future.hpp"
+
+namespace pinion {
+namespace {
+
+using test::mailbox;
+using test::until;
+using test::waiters_of;
+using test::with_workers;
+
+task<> count_when_given(mailbox& box, std::atomic<int>& given) {
+  (void)co_await box.take();
+  ++given;
+}
+
+// Finds: a sentinel that does not look at what others keep; then the job waits for ever.
+TEST(resume_order, what_a_worker_keeps_is_found_while_it_computes) {
+  constexpr int count = 12;  // more than it keeps
+  scheduler sched(with_workers(2));
+  for (int round = 0; round < 10; ++round) {
+    mailbox box;
+    std::atomic<int> given{0};
+    for (int i = 0; i < count; ++i) sched.post(count_when_given(box, given));
+    until([&] { return waiters_of(box.waiting) == count; });
+    auto computes = sched.submit([&] {
+      for (int i = 0; i < count; ++i) box.give(i);
+      until([&] { return given == count; });
+    });
+    EXPECT_TRUE(computes.wait());
+  }
+}
+
+// The seat that it lends has what it keeps. Finds: a spare that looks at the queue alone.
+TEST(resume_order, a_worker_that_blocks_does_not_hold_up_what_it_keeps) {
+  scheduler sched(with_workers(1));
+  for (int round = 0; round < 20; ++round) {
+    mailbox box;
+    std::atomic<int> given{0};
+    sched.post(count_when_given(box, given));
+    until([&] { return waiters_of(box.waiting) == 1; });
+    auto blocks = sched.submit([&] {
+      box.give(1);
+      const blocking_scope asleep;
+      until([&] { return given == 1; });
+    });
+    EXPECT_TRUE(blocks.wait());
+  }
+}
+
+task<> hit(channel<int> out, channel<int> in, const std::atomic<bool>& over) {
+  while (!over) {
+    (void)co_await out.send(1);
+    (void)co_await in.recv();
+  }
+  (void)out.close();
+}
+task<> hit_back(channel<int> in, channel<int> out) {
+  for (;;) {
+    const auto got = co_await in.recv();
+    if (!got) co_return;
+    (void)co_await out.send(got.value());
+  }
+}
+
+// Finds: a worker that takes what it keeps first, always.
+TEST(resume_order, two_that_resume_each_other_leave_turns_to_the_queue) {
+  scheduler sched(with_workers(1));
+  std::atomic<bool> over{false};
+  channel<int> there, back;
+  auto one = sched.submit(hit_back(there, back));
+  auto other = sched.submit(hit(there, back, over));
+  auto from_inside = sched.submit([&] { sched.post([&] { over = true; }); });  // to the own queue
+  EXPECT_TRUE(from_inside.wait());
+  EXPECT_TRUE(other.wait());
+  EXPECT_TRUE(one.wait());
+}
+
+task<> note(mailbox& box, std::vector<int>& order) {
+  auto got = co_await box.take();
+  order.push_back(got.value());
+}
+
+// Until what is kept and what is queued take turns, which is after three.
+TEST(resume_order, what_was_resumed_first_goes_on_first) {
+  scheduler sched(with_workers(1));
+  mailbox box;
+  std::vector<int> order;
+  std::vector<future<>> all;
+  for (int i = 0; i < 3; ++i) all.push_back(sched.submit(note(box, order)));
+  until([&] { return waiters_of(box.waiting) == 3; });
+  EXPECT_TRUE(sched
+                  .submit([&] {
+                    for (int i = 0; i < 3; ++i) box.give(i);
+                  })
+                  .wait());
+  for (auto& each : all) EXPECT_TRUE(each.wait());
+  EXPECT_EQ(order, (std::vector<int>{0, 1, 2}));
+}
+
+}  // namespace
+}  // namespace pinion
