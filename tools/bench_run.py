@@ -91,6 +91,7 @@ class Runner:
         self.context = None
         self.entries = []
         self.done = 0
+        self.tenths = 0  # of all runs, as far as they have been reported
         # The works take as long as they take: this is only for the progress line.
         self.started = time.monotonic()
         self.cases = self._list_cases()
@@ -185,12 +186,17 @@ class Runner:
             self.entries.append(entry)
 
     def _progress(self, what):
-        if not sys.stderr.isatty():
-            return
-        width = shutil.get_terminal_size().columns - 1
+        """On a terminal one line that changes; elsewhere a line for each tenth."""
         passed = time.monotonic() - self.started
         left = passed / self.done * (self.total - self.done) if self.done else 0
-        line = f"[{100 * self.done // self.total:3} %, {left:.0f} s left] {what}" if what else ""
+        percent = 100 * self.done // self.total
+        if not sys.stderr.isatty():
+            if what and self.done and percent // 10 > self.tenths:
+                self.tenths = percent // 10
+                print(f"{percent:3} %, {left:.0f} s left", file=sys.stderr, flush=True)
+            return
+        width = shutil.get_terminal_size().columns - 1
+        line = f"[{percent:3} %, {left:.0f} s left] {what}" if what else ""
         print("\r\033[K" + line[:width], end="", file=sys.stderr, flush=True)
 
 
