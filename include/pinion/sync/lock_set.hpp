@@ -34,7 +34,7 @@ class lock_set {
   }
 
  private:
-  static constexpr std::size_t capacity = 8;
+  static constexpr std::size_t capacity = 16;
 
   template <class Op, class F>
   void for_each(Op& op, F act) noexcept {
