@@ -5,6 +5,8 @@
 
 The model tests of the whole scheduler are built with the copy and must find the mistake. Every text
 to replace must be in the source exactly once: when the source changes, so must this."""
+import pathlib
+import re
 import sys
 
 PUSH = "      push_outside(client_of(way), node, with.wake, way.may_allocate);\n  }\n"
@@ -59,10 +61,34 @@ MISTAKES = {
     "invitation_kept_as_queued": [
         ("  state_.store(state::taken, std::memory_order_relaxed);", "  "),
     ],
+    # The last caller has gone and the call is canceled, and it can still be joined.
+    "dying_is_joined": [
+        ("    if (is_last) remove(f);\n", ""),
+        ("  if (is_last) f.ctx.cancel();\n",
+         "  if (is_last) f.ctx.cancel();\n  const std::lock_guard lock(lock_);\n  if (is_last) remove(f);\n"),
+    ],
+    # A call that was forgotten takes the one that came after it out when it ends.
+    "forgotten_takes_another": [
+        ("found != flights_.end() && found->second.get() == &f)", "found != flights_.end())"),
+    ],
+    # One caller that leaves ends the call for all.
+    "one_leaves_for_all": [
+        ("is_last = is_last && c->is == stage::has_left;", "is_last = is_last || c->is == stage::has_left;"),
+    ],
+    # A call that has ended can still be joined.
+    "landed_is_joined": [
+        ("    remove(f);\n    those.swap(f.callers);\n", "    those.swap(f.callers);\n"),
+    ],
     # A worker that has announced itself does not look whether somebody waits for the end.
     "look_after_announcement": [
         ("  if ((life & task_memory::draining) != 0) core_.check_quiet();\n", ""),
     ],
+}
+
+# Names that get the mistake's name at their end, so that a copy of a header can stand beside it.
+RENAMED = {
+    "singleflight.hpp": ("singleflight", "flight_table", "flying", "landing", "call_in_flight",
+                         "inside_flight"),
 }
 
 
@@ -79,6 +105,8 @@ def main() -> int:
                   file=sys.stderr)
             return 2
         text = text.replace(right, wrong)
+    for name in RENAMED.get(pathlib.Path(source).name, ()):
+        text = re.sub(rf"\b{name}\b", f"{name}_{mistake}", text)
     with open(copy, "w", encoding="utf-8") as file:
         file.write(text)
     return 0
