@@ -243,17 +243,36 @@ TEST(fan_out, other_tasks_have_their_turn) {
   EXPECT_TRUE(seen) << "the task ran after the last call only";
 }
 
-TEST(fan_out, allocates_nothing_per_item) {
+TEST(fan_out, XC_10_allocates_nothing_per_item) {
   scheduler sched(test::quiet_workers(2));
-  const auto inputs = test::numbers(100'000);
+  const auto inputs = test::numbers(50'000);
+  for (const order how : {order::as_completed, order::as_submitted}) {
+    const auto all_of_them = [&] {
+      for (auto& r : fan_out(sched, forever_on, inputs, [](int n) { return n; },
+                             {.buffer = 1000, .order = how}))
+        ASSERT_TRUE(r);
+    };
+    all_of_them();
+    const test::allocation_count count;
+    all_of_them();
+    EXPECT_LT(count.get(), 60u);
+  }
+}
+
+TEST(fan_out, XC_10_allocates_nothing_per_item_of_a_channel) {
+  scheduler sched(test::quiet_workers(2));
   const auto all_of_them = [&] {
-    for (auto& r : fan_out(sched, forever_on, inputs, [](int n) { return n; }, {.buffer = 1000}))
+    const channel<int> in(10'000);
+    sender<int> to(in);
+    for (int n = 0; n < 10'000; ++n) ASSERT_TRUE(to.try_send(int(n)));
+    to.close();
+    for (auto& r : fan_out(sched, forever_on, receiver<int>(in), [](int n) { return n; }))
       ASSERT_TRUE(r);
   };
   all_of_them();
   const test::allocation_count count;
   all_of_them();
-  EXPECT_LT(count.get(), 100u);
+  EXPECT_LT(count.get(), 60u);
 }
 
 TEST(fan_out, options_out_of_range_are_named) {

@@ -319,7 +319,7 @@ TEST_P(pipeline_with, PL_17_what_waits_at_a_serial_stage_needs_no_worker) {
   EXPECT_EQ(running.wait().value().delivered, 50u);
 }
 
-TEST(pipeline, allocates_nothing_per_item) {
+TEST(pipeline, XC_10_allocates_nothing_per_item) {
   scheduler sched(test::quiet_workers(2));
   const auto run = [&] {
     auto work = source(up_to(100'000)) | stage(mode::parallel, [](int n) { return n; }) |

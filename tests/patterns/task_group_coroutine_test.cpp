@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Coroutines as jobs of a group, and as those who join it.
+#include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <latch>
 #include <stdexcept>
 #include <string>
 
+#include "tests/support/allocations.hpp"
 #include "tests/support/patterns.hpp"
 #include <gtest/gtest.h>
 
@@ -84,6 +87,34 @@ TEST_P(task_group_coroutine, TG_1_a_coroutine_joins_without_a_thread) {
   auto joined = sched.submit(joins(group));
   go.count_down();
   EXPECT_EQ(joined.wait().value(), 1);
+}
+
+task<> counts(std::atomic<int>& n) {
+  n.fetch_add(1);
+  co_return;
+}
+
+// Those that stand in line at the limit included.
+TEST_P(task_group_coroutine, XC_10_TG_23_steady_tasks_allocate_nothing) {
+  for (const std::size_t limit : {0u, 3u}) {
+    task_group group(sched, forever_on, {.limit = limit});
+    std::atomic<int> ran{0};
+    const auto round = [&] {
+      sched
+          .submit([&] {
+            for (int i = 0; i < 4000; ++i) group.spawn(counts(ran));
+            return 0;
+          })
+          .wait()
+          .value();
+      return group.join().wait();
+    };
+    for (int i = 0; i < 20; ++i) EXPECT_TRUE(round());
+    const test::allocation_count taken;
+    EXPECT_TRUE(round());
+    EXPECT_LE(taken.get(), 40u);  // what a worker takes in slabs when it has not seen it yet
+    EXPECT_EQ(ran.load(), 21 * 4000);
+  }
 }
 
 }  // namespace
