@@ -21,6 +21,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "pinion/patterns/broadcast.hpp"
+#include "pinion/patterns/channel_stage.hpp"
+#include "pinion/patterns/fan_in.hpp"
 #include "pinion/patterns/fan_out.hpp"
 #include "pinion/patterns/singleflight.hpp"
 #include "pinion/runtime/scheduler.hpp"
@@ -282,6 +285,39 @@ TEST_F(allocation_faults, fan_out_loses_no_input) {
     }
     EXPECT_LE(calls.load(), 50);
     EXPECT_TRUE(sched.drain().wait());
+    return happened;
+  });
+}
+
+// Each value is received or undelivered, or none of it was made.
+TEST_F(allocation_faults, channels_between_tasks_lose_no_value) {
+  at_each_point([](int k) {
+    scheduler sched(test::counting_errors(2));
+    std::atomic<int> made{0}, undelivered{0};
+    const auto give_up = [&](int&&) { undelivered.fetch_add(1); };
+    const channel_options<int> each{.capacity = 2, .on_undelivered = give_up};
+    int received = 0;
+    bool happened = false;
+    try {
+      const test::failing_allocation out(k);
+      auto numbers = channel_source(
+          sched, sched.root(),
+          [&]() -> std::optional<int> {
+            return made.load() < 20 ? std::optional(made.fetch_add(1)) : std::nullopt;
+          },
+          each);
+      std::vector<receiver<int>> one;
+      one.push_back(channel_stage(sched, sched.root(), std::move(numbers), [](int n) { return n; },
+                                  {.concurrency = 2, .out = each}));
+      auto outs = broadcast(sched, sched.root(), fan_in(sched, sched.root(), std::move(one), each),
+                            1, each);
+      while (outs[0].recv().wait()) ++received;
+      happened = out.happened();
+    } catch (const std::bad_alloc&) {
+      happened = true;
+    }
+    EXPECT_TRUE(sched.drain().wait());
+    EXPECT_EQ(received + undelivered.load(), made.load());
     return happened;
   });
 }
