@@ -38,6 +38,25 @@ task<result<int>> waits_for(const context& ctx, semaphore& go, bool fails) {
   co_return 1;
 }
 
+struct breaks_when_moved {
+  breaks_when_moved() = default;
+  breaks_when_moved(breaks_when_moved&& other) : moves(other.moves + 1) {
+    if (moves == 2) throw std::runtime_error("in transit");
+  }
+  int moves = 0;
+};
+task<breaks_when_moved> give_what_breaks() {
+  co_return breaks_when_moved();
+}
+
+// A group has no use for a value.
+TEST_P(task_group_coroutine, XC_14_a_value_that_nobody_gets_is_not_moved) {
+  task_group group(sched, forever_on);
+  ASSERT_TRUE(group.spawn(give_what_breaks()));
+  EXPECT_TRUE(group.join().wait());
+  EXPECT_EQ(group.report().succeeded, 1u);
+}
+
 // Suspended, they hold no worker; the limit counts them all the same.
 TEST_P(task_group_coroutine, TG_1_tasks_are_jobs_until_they_have_ended) {
   for (const std::size_t limit : {0, 1, 7}) {

@@ -85,6 +85,51 @@ TEST(task, carries_what_can_only_be_moved) {
   EXPECT_EQ(*sched.submit(move_only(std::make_unique<int>(7))).wait().value(), 7);
 }
 
+struct never_assigned {
+  const int n;
+};
+task<never_assigned> give_constant() {
+  co_return never_assigned{7};
+}
+
+TEST(task, carries_what_cannot_be_assigned) {
+  scheduler sched(with_workers(1));
+  EXPECT_EQ(sched.submit(give_constant()).wait().value().n, 7);
+  EXPECT_EQ(sched.submit([] { return never_assigned{8}; }).wait().value().n, 8);
+}
+
+struct breaks {
+  explicit breaks(int& left) : moves_left(&left) {}
+  breaks(breaks&& other) : moves_left(other.moves_left) {
+    if ((*moves_left)-- == 0) throw std::runtime_error("in transit");
+  }
+  int* moves_left;
+};
+task<breaks> give_what_breaks(int& moves_left) {
+  co_return breaks(moves_left);
+}
+
+TEST(task, XC_14_a_move_that_throws_becomes_the_result) {
+  std::array<int, 20> left;
+  scheduler sched(counting_errors(1));
+  std::size_t broken = 0;
+  for (std::size_t moves = 0; broken == moves; ++moves) {
+    left[2 * moves] = left[2 * moves + 1] = static_cast<int>(moves);
+    sched.post(give_what_breaks(left[2 * moves]));
+    auto answer = sched.submit(give_what_breaks(left[2 * moves + 1]));
+    try {
+      const auto r = answer.wait();
+      if (!r) {
+        EXPECT_EQ(r.error(), errc::failed);
+        ++broken;
+      }
+    } catch (const std::runtime_error&) {  // on the way out of the future
+      ++broken;
+    }
+  }
+  EXPECT_GE(broken, 3u);
+}
+
 task<int> rescue() {
   int n = 0;
   try {

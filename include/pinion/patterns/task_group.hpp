@@ -73,8 +73,8 @@ struct group_context {
 
 /// The same for a coroutine, or a callable that makes one: it ends when that has ended.
 template <class F>
-class group_task final : public task_root<group_task<F>, F, group_context> {
-  using root = task_root<group_task, F, group_context>;
+class group_task final : public task_root<group_task<F>, F, group_context, void> {
+  using root = task_root<group_task, F, group_context, void>;
 
  public:
   template <class G>
@@ -85,9 +85,9 @@ class group_task final : public task_root<group_task<F>, F, group_context> {
   friend root;
   ~group_task() = default;
 
-  void settle(typename root::outcome_type r) noexcept {
+  void settle(result<> r) noexcept {
     error e = r ? error(errc::ok) : r.error();
-    { const auto gone = std::exchange(r, errc::not_started); }  // before the group is
+    r = {};  // nothing of the error lives on here when the group is gone
     if (e == errc::ok) {
       of_.succeeded(*this);
     } else if (e == errc::not_started) {

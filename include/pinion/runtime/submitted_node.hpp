@@ -55,17 +55,18 @@ class submitted_node final : public task_node, private future_state<job_result<F
   static outcome run_or_drop(task_node& base, action what) noexcept {
     auto& self = static_cast<submitted_node&>(base);
     const bool start = what == action::run && !self.ctx_.is_done();
-    result<value_type> r = errc::not_started;
-    if (start) {
-      try {
-        r = call_for_result(self.f_, self.ctx_.get());
-      } catch (...) {
-        r = error(std::current_exception());
-      }
-    }
+    result<value_type> r = start ? call(self) : errc::not_started;
     self.f_.~F();
     self.complete(std::move(r));
     return {start, false};
+  }
+
+  static result<value_type> call(submitted_node& self) noexcept {
+    try {
+      return call_for_result(self.f_, self.ctx_.get());
+    } catch (...) {
+      return error(std::current_exception());
+    }
   }
 
   static void dispose(future_state_base& base) noexcept {

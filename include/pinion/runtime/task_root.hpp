@@ -49,25 +49,43 @@ template <class F>
 concept plain_job = job<F> && !starts_task<std::decay_t<F>>;
 
 template <class T>
-result<T> flatten(result<T>&& r) noexcept {
+result<T> flatten(result<T>&& r) {
   return std::move(r);
 }
 template <class T>
-result<T> flatten(result<result<T>>&& r) noexcept {
+result<T> flatten(result<result<T>>&& r) {
   if (!r) return r.error();
   return *std::move(r);
 }
 
-/// The parts of a root that do not depend on what its result is for. `Node` is told the result, by
-/// finish(), when all else of the task is gone.
-template <class Node, class F, class Context>
+/// What a task has ended with. An exception that a move of the value throws becomes the result; for
+/// nothing, the value stays where it is.
+template <class Kept, class T>
+result<Kept> take_outcome(result<T>& r) noexcept {
+  try {
+    if constexpr (!std::is_void_v<Kept>) {
+      return flatten(std::move(r));
+    } else {
+      if (!r) return r.error();
+      if constexpr (!std::same_as<T, typename job_value<T>::type>) {  // that of a task<result<U>>
+        if (!*r) return r->error();
+      }
+      return {};
+    }
+  } catch (...) {
+    return error(std::current_exception());
+  }
+}
+
+/// The parts of a root that do not depend on what its result is for. `Node` is told a result<Kept>,
+/// by settle(), when all else of the task is gone.
+template <class Node, class F, class Context, class Kept>
 class task_root : public task_node {
  public:
   using callable = F;
 
  protected:
   using task_type = typename task_of<F>::type;
-  using outcome_type = result<job_result<F>>;
 
   template <class G>
   task_root(scheduler_core& core, const post_options& options, const context* ctx, G&& g)
@@ -119,12 +137,12 @@ class task_root : public task_node {
 
   static std::coroutine_handle<> at_end(void* promise) noexcept {
     auto& self = *static_cast<task_root*>(task_promise_base::of(promise).whom());
-    self.finish(flatten(std::move(self.task_->promise().outcome())));
+    self.finish(take_outcome<Kept>(self.task_->promise().outcome()));
     this_executor()->end_live();  // nothing of the task is left, temporaries included
     return {};
   }
 
-  void finish(outcome_type&& r) noexcept {
+  void finish(result<Kept>&& r) noexcept {
     task_.reset();
     f_.~F();
     static_cast<Node*>(this)->settle(std::move(r));
@@ -144,8 +162,8 @@ class task_root : public task_node {
 
 /// Run for its effect.
 template <class F, class Context>
-class posted_task final : public task_root<posted_task<F, Context>, F, Context> {
-  using root = task_root<posted_task, F, Context>;
+class posted_task final : public task_root<posted_task<F, Context>, F, Context, void> {
+  using root = task_root<posted_task, F, Context, void>;
 
  public:
   using root::root;
@@ -157,7 +175,7 @@ class posted_task final : public task_root<posted_task<F, Context>, F, Context> 
   friend root;
   ~posted_task() = default;
 
-  void settle(typename root::outcome_type&& r) noexcept {
+  void settle(result<>&& r) noexcept {
     if (!r && r.error() != errc::not_started) report_unobserved(r.error(), this->name);
     root::give_back(*this);
   }
@@ -165,9 +183,10 @@ class posted_task final : public task_root<posted_task<F, Context>, F, Context> 
 
 /// Run for its result.
 template <class F, class Context>
-class submitted_task final : public task_root<submitted_task<F, Context>, F, Context>,
-                             private future_state<job_result<F>> {
-  using root = task_root<submitted_task, F, Context>;
+class submitted_task final
+    : public task_root<submitted_task<F, Context>, F, Context, job_result<F>>,
+      private future_state<job_result<F>> {
+  using root = task_root<submitted_task, F, Context, job_result<F>>;
   using state = future_state<job_result<F>>;
 
  public:
@@ -183,7 +202,7 @@ class submitted_task final : public task_root<submitted_task<F, Context>, F, Con
   friend root;
   ~submitted_task() = default;
 
-  void settle(typename root::outcome_type&& r) noexcept { this->complete(std::move(r)); }
+  void settle(result<value_type>&& r) noexcept { this->complete(std::move(r)); }
 
   static submitted_task& of(future_state_base& base) noexcept {
     return static_cast<submitted_task&>(static_cast<state&>(base));
