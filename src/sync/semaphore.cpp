@@ -26,9 +26,16 @@ void permit::merge(permit&& other) {
   other.from_ = nullptr;
 }
 
-semaphore::semaphore(std::uint64_t permits) : state_(units(permits)), capacity_(permits) {
-  if (permits > max_permits) throw std::invalid_argument("pinion::semaphore: too many permits");
+namespace {
+
+std::uint64_t checked(std::uint64_t permits) {
+  if (permits <= semaphore::max_permits) return permits;
+  throw std::invalid_argument("pinion::semaphore: too many permits");
 }
+
+}  // namespace
+
+semaphore::semaphore(std::uint64_t permits) : state_(units(checked(permits))), capacity_(permits) {}
 
 // Who has given the last permit back in line may still have to unlock.
 semaphore::~semaphore() {

@@ -300,6 +300,7 @@ TEST(semaphore, XC_10_neither_taking_nor_waiting_allocates) {
 
 TEST(semaphore, misuse_is_told) {
   EXPECT_THROW(semaphore(semaphore::max_permits + 1), std::invalid_argument);
+  EXPECT_THROW(semaphore(std::uint64_t{1} << 61), std::invalid_argument);  // too many to count
   semaphore most(semaphore::max_permits);
   EXPECT_TRUE(most.try_acquire(semaphore::max_permits));
 }
