@@ -61,7 +61,7 @@ void group_control::failed(task_node& n, error e) noexcept {
 // True: it is the first one.
 bool group_control::keep(const error& e) noexcept {
   std::vector<error> more;  // what it holds in the end is empty room
-  for (bool asked = false;; asked = true) {
+  for (bool no_memory = false;; no_memory = !make_room(more)) {
     {
       const std::lock_guard lock(waiting_);
       if (more.capacity() > errors_.capacity()) {
@@ -70,7 +70,7 @@ bool group_control::keep(const error& e) noexcept {
       }
       const bool wanted = errors_.size() < keep_errors_;
       const bool has_room = errors_.size() < errors_.capacity();
-      if (!wanted || has_room || asked) {
+      if (!wanted || has_room || no_memory) {
         ++failed_;
         if (wanted && has_room) errors_.push_back(e);
         const bool first = first_error_ == errc::ok;
@@ -79,11 +79,11 @@ bool group_control::keep(const error& e) noexcept {
       }
       more.clear();
     }
-    make_room(more);
   }
 }
 
-void group_control::make_room(std::vector<error>& more) noexcept {
+// Others may have filled it by the time it is used. False: there is no memory.
+bool group_control::make_room(std::vector<error>& more) noexcept {
   constexpr std::size_t at_once = 64;
   std::size_t have = 0;
   {
@@ -92,7 +92,9 @@ void group_control::make_room(std::vector<error>& more) noexcept {
   }
   try {
     more.reserve(std::min(keep_errors_, std::max(at_once, 2 * have)));
+    return true;
   } catch (const std::exception&) {  // it is counted all the same
+    return false;
   }
 }
 

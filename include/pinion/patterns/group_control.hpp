@@ -106,7 +106,7 @@ class group_control {
   bool hand_in(task_node&) noexcept;
 
   bool keep(const error&) noexcept;
-  void make_room(std::vector<error>& more) noexcept;
+  bool make_room(std::vector<error>& more) noexcept;
   void close_round(group_outcome&) noexcept;
   void renew() noexcept;
   void install(std::optional<scoped_context>& old) noexcept;

@@ -162,6 +162,7 @@ class task_group {
 
   /// Given to each job; canceled by the first error unless that is to be ignored. Another one after
   /// a join that found it canceled.
+  /// @threads   a job's, or one that no join of another thread may overtake
   const context& ctx() const noexcept { return control_.ctx(); }
 
   /// Jobs that run are told by their context; the others do not start. True for the first cause.
