@@ -51,7 +51,7 @@ TEST_P(waiter_stress, XC_1_one_of_all_claims_wins) {
 // Finds: a commit that does not look for the mark (hangs); touching the waiter after the wake
 // (AddressSanitizer, which tells a frame that is gone).
 TEST_P(waiter_stress, commit_against_wake) {
-  const std::size_t rounds = scaled(200000) / threads() + 1;
+  const std::size_t rounds = scaled(50000) / threads() + 1;
   run_threads(threads(), [&](unsigned) {
     std::atomic<waiter*> handed{nullptr};
     std::thread peer([&] {
