@@ -6,6 +6,7 @@
 #include <exception>
 #include <mutex>
 #include <new>
+#include <system_error>
 #include <utility>
 
 namespace pinion::detail {
@@ -46,9 +47,26 @@ void group_control::refuse(errc why) noexcept {
   finish(at);
 }
 
+// It only passes on that its context has ended: as the error of a wait, or as what value() throws
+// for that, which is the context's cause if that is an exception.
+bool group_control::is_of_context(const error& e) const noexcept {
+  if (!ctx_.is_done()) return false;
+  if (e.is_cancel() || e.is_timeout()) return true;
+  const std::exception_ptr thrown = e.exception();
+  if (thrown == nullptr) return false;
+  if (thrown == ctx_.cause().exception()) return true;
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const std::system_error& wait) {
+    return wait.code() == make_error_code(ctx_.status());
+  } catch (...) {
+    return false;
+  }
+}
+
 // J1. The context is canceled before the job counts as ended.
 void group_control::failed(task_node& n, error e) noexcept {
-  if (ctx_.is_done() && (e.is_cancel() || e.is_timeout())) {
+  if (is_of_context(e)) {
     e = errc::ok;
     return end(n, &ledger::canceled);
   }

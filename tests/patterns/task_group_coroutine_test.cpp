@@ -57,6 +57,36 @@ TEST_P(task_group_coroutine, XC_14_a_value_that_nobody_gets_is_not_moved) {
   EXPECT_EQ(group.report().succeeded, 1u);
 }
 
+task<int> value_of(const context& ctx, semaphore& never, std::latch& started) {
+  started.count_down();
+  const auto p = co_await never.acquire(ctx);
+  p.value();
+  co_return 1;
+}
+
+// As value() throws: what has canceled them, or that they are canceled.
+TEST_P(task_group_coroutine, TG_12_who_throws_that_its_context_has_ended_is_canceled) {
+  task_group group(sched, forever_on);
+  semaphore never(1);
+  permit held = never.try_acquire().value();
+  for (const bool by_sibling : {true, false}) {
+    std::latch started(10);
+    for (int i = 0; i < 10; ++i) {
+      ASSERT_TRUE(group.spawn([&](const context& ctx) { return value_of(ctx, never, started); }));
+    }
+    started.wait();
+    if (by_sibling) {
+      ASSERT_TRUE(group.spawn([] { throw std::runtime_error("the one"); }));
+    } else {
+      group.cancel();
+    }
+    const auto r = group.join().wait();
+    EXPECT_EQ(r.error(), by_sibling ? errc::failed : errc::canceled);
+    EXPECT_EQ(group.report().failed, by_sibling ? 1u : 0u);
+    EXPECT_EQ(group.report().canceled, 10u);
+  }
+}
+
 // Suspended, they hold no worker; the limit counts them all the same.
 TEST_P(task_group_coroutine, TG_1_tasks_are_jobs_until_they_have_ended) {
   for (const std::size_t limit : {0, 1, 7}) {

@@ -105,6 +105,7 @@ class group_control {
   task_node* next_in_line() noexcept;
   bool hand_in(task_node&) noexcept;
 
+  bool is_of_context(const error&) const noexcept;
   bool keep(const error&) noexcept;
   bool make_room(std::vector<error>& more) noexcept;
   void close_round(group_outcome&) noexcept;
