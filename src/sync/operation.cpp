@@ -12,9 +12,9 @@ constexpr duration spin_before_parking = std::chrono::microseconds(4);
 
 }  // namespace
 
-void sleep_until_woken(waiter& who, parker& thread) noexcept {
+void sleep_until_woken(waiter& who, parker& thread, bool has_spun) noexcept {
   if (who.woken()) return;
-  for (spin_budget budget(spin_before_parking); budget.spin();) {
+  for (spin_budget budget(has_spun ? duration::zero() : spin_before_parking); budget.spin();) {
     if (who.woken()) return;
   }
   if (!who.commit()) return;

@@ -89,9 +89,10 @@ enum class attempt : std::uint8_t {
 inline constexpr duration spin_before_line = std::chrono::microseconds(4);
 inline constexpr unsigned pauses_between_looks_max = 64;
 
-/// Step 6 for a thread: spins for a moment, then parks and lends its core meanwhile.
+/// Step 6 for a thread: spins for a moment unless it has done so, then parks and lends its core
+/// meanwhile.
 /// @pre  somebody has claimed the waiter or will
-void sleep_until_woken(waiter&, parker&) noexcept;
+void sleep_until_woken(waiter&, parker&, bool has_spun = false) noexcept;
 
 /// Bridges an operation to co_await. Lives in the coroutine's frame, with the waiter.
 template <class Op>
@@ -165,7 +166,7 @@ class operation_base {
   bool begin_alone(Op& self, waiter& who) noexcept;
   result<T> finish(Op& self, waiter& who);
   [[gnu::noinline]] static bool look_again(Op& self) noexcept;
-  [[gnu::noinline]] result<T> wait_in_line(Op& self);
+  [[gnu::noinline]] result<T> wait_in_line(Op& self, bool has_spun);
 
   context_link context_;
 };
@@ -258,19 +259,20 @@ result<T> operation_base<Op, T>::wait() {
     const attempt first = self.attempt_now();
     if (first == attempt::done) return self.take();
     if (first == attempt::not_ready && look_again(self)) return self.take();
+    return wait_in_line(self, first == attempt::not_ready);
   } else {
     if (finish_now(self)) return self.take();
+    return wait_in_line(self, false);
   }
-  return wait_in_line(self);
 }
 
 template <class Op, class T>
-result<T> operation_base<Op, T>::wait_in_line(Op& self) {
+result<T> operation_base<Op, T>::wait_in_line(Op& self, bool has_spun) {
   parker thread;
   waiter who(thread);
-  if (!begin(self, who)) return self.take();                      // 2 to 4
-  if (self.enlist_contexts(who)) sleep_until_woken(who, thread);  // 5, 6
-  return finish(self, who);                                       // 7, 8
+  if (!begin(self, who)) return self.take();                                // 2 to 4
+  if (self.enlist_contexts(who)) sleep_until_woken(who, thread, has_spun);  // 5, 6
+  return finish(self, who);                                                 // 7, 8
 }
 
 // Never inlined: after the commit another thread may run the coroutine to its end, so nothing of
