@@ -62,6 +62,30 @@ TEST(channel, CH_2_as_many_sends_complete_as_there_are_places) {
   }
 }
 
+// A wait that has twice found a few values only puts off its next look, and must make it all the
+// same: all of this is there at once, and nobody would wake it.
+TEST(channel, CH_2_a_look_that_is_put_off_is_made) {
+  channel<int> ch(64);
+  int next = 0, expected = 0;
+  const auto receive = [&](int count) {
+    for (int i = 0; i < count; ++i) ASSERT_EQ(ch.recv().wait().value(), expected++);
+  };
+  for (int burst = 1; burst < 8; ++burst) {
+    for (int round = 0; round < 4; ++round) {
+      for (int i = 0; i < burst; ++i) ASSERT_TRUE(ch.send(next++).wait());
+      receive(burst);
+    }
+  }
+  for (int i = 0; i < 64; ++i) ASSERT_TRUE(ch.send(next++).wait());
+  for (int burst = 1; burst < 8; ++burst) {
+    for (int round = 0; round < 4; ++round) {
+      receive(burst);
+      for (int i = 0; i < burst; ++i) ASSERT_TRUE(ch.send(next++).wait());
+      ASSERT_EQ(ch.try_send(0).error(), errc::not_ready);
+    }
+  }
+}
+
 TEST(channel, CH_3_values_keep_their_order_across_full_and_empty) {
   for (const std::size_t capacity : capacities) {
     channel<int> ch(capacity);

@@ -80,8 +80,16 @@ class alignas(cache_line_size) channel_side {
   static constexpr std::uint64_t shut_bit = 2;
   static constexpr std::uint64_t step = 4;
 
+  /// Is a look better put off for a moment? Once after a look that found some, but few: then the
+  /// other side is at work, and this one at its heels.
+  bool puts_off_a_look(std::size_t few) noexcept {
+    const std::size_t last = std::exchange(found, 0);
+    return last > 1 && last < few;
+  }
+
   // Of who holds this side, or has shut it.
   std::uint64_t other = 0;  // how far the other side was at the last look
+  std::size_t found = 0;    // values or places, by that look
   std::size_t cell = 0;     // the position, modulo the capacity
 
  private:
@@ -103,9 +111,13 @@ class alignas(cache_line_size) channel_side {
 
 enum class road : std::uint8_t {
   passed,
-  ended,  // full, or empty; nobody waits in line
+  ended,    // full, or empty; nobody waits in line
+  put_off,  // may have ended; who looks a moment later finds more
   shut,
 };
+
+/// What to do where a look at the other side is due.
+enum class look : bool { at_once, later_if_better };
 
 template <class E>
 class channel_buffer {
@@ -135,13 +147,16 @@ class channel_buffer {
 
   // --- The roads. Any thread, without the lock.
 
-  road try_push(E& value) noexcept {
+  road try_push(E& value, look when) noexcept {
     std::uint64_t word;
     if (!tail_.enter(word)) return road::shut;
     const std::uint64_t position = channel_side::position_in(word);
     if (position - tail_.other >= capacity_) {  // more: the lock's holder does not look there
+      if (when == look::later_if_better && tail_.puts_off_a_look(few()))
+        return tail_.leave(word), road::put_off;
       tail_.other = head_.position();
-      if (position - tail_.other >= capacity_) return tail_.leave(word), road::ended;
+      tail_.found = static_cast<std::size_t>(tail_.other + capacity_ - position);
+      if (tail_.found == 0) return tail_.leave(word), road::ended;
     }
     std::construct_at(cells_ + tail_.cell, std::move(value));
     tail_.cell = after(tail_.cell);
@@ -151,22 +166,25 @@ class channel_buffer {
 
   /// Calls into(E&&) with the oldest value.
   template <class Into>
-  road try_pop(Into&& into) noexcept {
+  road try_pop(Into&& into, look when) noexcept {
     std::uint64_t word;
     if (!head_.enter(word)) return road::shut;
     const std::uint64_t position = channel_side::position_in(word);
     if (position >= head_.other) {  // as in try_push
+      if (when == look::later_if_better && head_.puts_off_a_look(few()))
+        return head_.leave(word), road::put_off;
       head_.other = tail_.position();
-      if (position >= head_.other) return head_.leave(word), road::ended;
+      head_.found = static_cast<std::size_t>(head_.other - position);
+      if (head_.found == 0) return head_.leave(word), road::ended;
     }
     take(into);
     head_.leave(word + channel_side::step);
     return road::passed;
   }
 
-  /// For who has found the end of a road and will look again. Each look takes a line from the other
-  /// side, which is at work; a moment later there is more to be had for it. Nothing to gain where
-  /// there are few places.
+  /// For who has found the end of a road, or been put off, and will look again. Each look takes a
+  /// line from the other side, which is at work; a moment later there is more to be had for it.
+  /// Nothing to gain where there are few places.
   void let_the_other_side_work() const noexcept {
     for (std::size_t i = 0; i < pauses_at_the_end_; ++i) cpu_pause();
   }
@@ -198,6 +216,7 @@ class channel_buffer {
   }
 
  private:
+  std::size_t few() const noexcept { return capacity_ / places_per_pause; }
   std::size_t after(std::size_t i) const noexcept { return i + 1 == capacity_ ? 0 : i + 1; }
 
   template <class Into>

@@ -27,7 +27,7 @@ class channel_core : public channel_state<T>, public std::enable_shared_from_thi
   ~channel_core() { drop_buffered(); }
 
   send_outcome try_send(item& value) noexcept {
-    const road how = this->try_put(value);
+    const road how = this->try_put(value, look::at_once);
     if (how == road::shut) return try_send_locked(value);
     return how == road::passed ? send_outcome::sent : send_outcome::full;
   }
@@ -36,7 +36,7 @@ class channel_core : public channel_state<T>, public std::enable_shared_from_thi
   std::optional<item> try_receive(bool& drained) noexcept {
     std::optional<item> value;
     const auto into = [&](item&& v) { value.emplace(std::move(v)); };
-    if (this->try_get(into) != road::shut) return value;
+    if (this->try_get(into, look::at_once) != road::shut) return value;
     claimed_links claimed;
     locked([&] { drained = !this->get(claimed, into) && this->is_drained(); });
     claimed.wake();

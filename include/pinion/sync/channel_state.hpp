@@ -56,10 +56,10 @@ class channel_state {
 
   // --- Without the lock, while nobody waits and nothing special is going on.
 
-  road try_put(item& value) noexcept { return buffer_.try_push(value); }
+  road try_put(item& value, look when) noexcept { return buffer_.try_push(value, when); }
   template <class Into>
-  road try_get(Into&& into) noexcept {
-    return buffer_.try_pop(into);
+  road try_get(Into&& into, look when) noexcept {
+    return buffer_.try_pop(into, when);
   }
   void let_the_other_side_work() const noexcept { buffer_.let_the_other_side_work(); }
   std::size_t size_approx() const noexcept { return buffer_.size_approx(); }

@@ -50,8 +50,14 @@ struct channel_verb {
     core(o).end();
     return true;
   }
-  /// For try_now().
-  static attempt early(Op& o, road how) noexcept {
+  /// For try_now(): what `go(look)`, a way by the road, came to.
+  template <class Go>
+  static attempt early(Op& o, Go&& go) noexcept {
+    road how = go(look::later_if_better);
+    if (how == road::put_off) {
+      core(o).let_the_other_side_work();
+      how = go(look::at_once);
+    }
     if (how == road::shut) return attempt::needs_lock;
     if (how == road::ended) {
       core(o).let_the_other_side_work();
@@ -107,7 +113,8 @@ struct send_verb : channel_verb<T, send_op<T>, send_verb<T>> {
   }
   static attempt try_now(op_type& o) noexcept {
     if (send_verb::is_nil(o)) return attempt::needs_lock;
-    return send_verb::early(o, send_verb::core(o).try_put(o.payload()));
+    return send_verb::early(
+        o, [&](look when) { return send_verb::core(o).try_put(o.payload(), when); });
   }
 
   static result<> take(op_type& o) {
@@ -151,7 +158,8 @@ struct receive_verb : channel_verb<T, receive_op<T>, receive_verb<T>> {
   static attempt try_now(op_type& o) noexcept {
     if (receive_verb::is_nil(o) || o.payload().has_value()) return attempt::needs_lock;
     const auto into = [&](item&& v) { o.payload().emplace(std::move(v)); };
-    return receive_verb::early(o, receive_verb::core(o).try_get(into));
+    return receive_verb::early(
+        o, [&](look when) { return receive_verb::core(o).try_get(into, when); });
   }
 
   /// A value whose move throws stays in the operation, which may be run again.
