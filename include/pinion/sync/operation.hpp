@@ -89,8 +89,7 @@ enum class attempt : std::uint8_t {
 inline constexpr duration spin_before_line = std::chrono::microseconds(4);
 inline constexpr unsigned pauses_between_looks_max = 64;
 
-/// Step 6 for a thread: spins for a moment unless it has done so, then parks and lends its core
-/// meanwhile.
+/// Step 6 for a thread: spins for a moment unless it has, then parks and lends its core.
 /// @pre  somebody has claimed the waiter or will
 void sleep_until_woken(waiter&, parker&, bool has_spun = false) noexcept;
 
@@ -261,8 +260,7 @@ result<T> operation_base<Op, T>::wait() {
     if (first == attempt::not_ready && look_again(self)) return self.take();
     return wait_in_line(self, first == attempt::not_ready);
   } else {
-    if (finish_now(self)) return self.take();
-    return wait_in_line(self, false);
+    return finish_now(self) ? self.take() : wait_in_line(self, false);
   }
 }
 
