@@ -39,14 +39,16 @@ struct sub_queue {
   }
 
   std::size_t pop(T* to, std::size_t max) {
-    if (left_to_want() <= 0) return 0;
-    const auto wish = static_cast<std::uint64_t>(
-        std::min<std::int64_t>(left_to_want(), static_cast<std::int64_t>(max)));
-    if (static_cast<std::int64_t>(wish) <= 0) return 0;
-    // acquire: sees the wishes that were in vain before it.
-    const std::uint64_t before = wanted.fetch_add(wish, std::memory_order_acq_rel);
-    // relaxed: ordered by the line above.
-    const std::uint64_t mine = before - wanted_in_vain.load(std::memory_order_relaxed);
+    // relaxed, both: out of date at worst; decided by the change of `wanted`.
+    const std::uint64_t end_before = pushed.load(std::memory_order_relaxed);
+    const std::uint64_t asked = wanted.load(std::memory_order_relaxed);
+    // acquire: the wishes that were in vain come before the own one, so that it is not smaller.
+    const std::uint64_t in_vain = wanted_in_vain.load(std::memory_order_acquire);
+    const auto left = static_cast<std::int64_t>(end_before - (asked - in_vain));
+    if (left <= 0 || max == 0) return 0;
+    const std::uint64_t wish = std::min<std::uint64_t>(static_cast<std::uint64_t>(left), max);
+    // relaxed: the look at what was in vain comes before, and that is what counts.
+    const std::uint64_t mine = wanted.fetch_add(wish, std::memory_order_relaxed) - in_vain;
     const std::uint64_t end = pushed.load(std::memory_order_acquire);  // acquire: sees the words
     const auto there = std::clamp<std::int64_t>(static_cast<std::int64_t>(end - mine), 0,
                                                 static_cast<std::int64_t>(wish));
@@ -63,14 +65,6 @@ struct sub_queue {
     // relaxed, both: a guess by itself; the caller has a fence before it.
     const std::uint64_t end = pushed.load(std::memory_order_relaxed);
     return static_cast<std::int64_t>(end - popped.load(std::memory_order_relaxed));
-  }
-
- private:
-  std::int64_t left_to_want() const {
-    // relaxed, all: decided by the change of `wanted`.
-    const std::uint64_t in_vain = wanted_in_vain.load(std::memory_order_relaxed);
-    const std::uint64_t asked = wanted.load(std::memory_order_relaxed);
-    return static_cast<std::int64_t>(pushed.load(std::memory_order_relaxed) - (asked - in_vain));
   }
 };
 
