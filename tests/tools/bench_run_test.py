@@ -46,7 +46,9 @@ class Runner(unittest.TestCase):
 
     def test_writes_all_repetitions_and_a_report(self):
         ended = self.run_it("--repetitions", "2")
-        self.assertEqual((ended.returncode, ended.stderr), (0, ""))
+        # On a slow machine it says how far it is.
+        errors = [line for line in ended.stderr.splitlines() if not line.endswith(" left")]
+        self.assertEqual((ended.returncode, errors), (0, []))
         self.assertIn("spawn_inside", ended.stdout)
         written = json.loads((self.build / "out" / "bench.json").read_text())
         self.assertEqual(sorted((e["name"].split("/")[2], e["repetition_index"])

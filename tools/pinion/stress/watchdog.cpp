@@ -13,6 +13,7 @@
 #include <optional>
 #include <system_error>
 #include <thread>
+#include <utility>
 
 #include <fmt/core.h>
 #include <sys/mman.h>
@@ -50,14 +51,17 @@ void print_stacks(pid_t process) {
   if (std::system(debugger.c_str()) != 0) print_kernel_stacks(process);
 }
 
-// Which beat has stood still for how long.
+// Which beat has stood still for how long. Time in which this process did not run either, because
+// all were stopped or the machine had too much to do, does not count.
 class stillness {
  public:
   explicit stillness(const pulse& of) : of_(of) {}
 
   /// The name of the first that has not moved for so long.
   std::optional<std::string> look(duration limit) {
-    const time_point at = now();
+    const time_point looks_at = now();
+    awake_ += std::min<duration>(looks_at - std::exchange(looked_at_, looks_at), counted_at_most);
+    const time_point at{awake_};
     std::optional<std::string> found;
     for (std::size_t i = 0; i < of_.size(); ++i) {
       const std::uint64_t count =
@@ -74,7 +78,11 @@ class stillness {
     std::uint64_t count = 0;
     time_point since{};
   };
+  static constexpr duration counted_at_most = std::chrono::milliseconds(100);
+
   const pulse& of_;
+  time_point looked_at_ = now();
+  duration awake_{1};  // the time that counts
   std::array<seen, pulse::most> last_{};
 };
 
