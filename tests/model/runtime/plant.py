@@ -20,7 +20,7 @@ REST_WITHOUT = REST.replace("  go_out(way);", "  if (way.how != admission::kind:
 MISTAKES = {
     # A worker goes to sleep without a look at the queues after it has announced itself.
     "look_before_sleep": [
-        ("task_memory::exiting) == 0 && !work_visible(s);", "task_memory::exiting) == 0;"),
+        ("!exits && s.kept.count() == 0 && !work_visible(s);", "!exits && s.kept.count() == 0;"),
         ("    if (found) break;\n", "    (void)found;\n"),
     ],
     # The last searcher finds work and does not see to it that somebody looks for the rest.
