@@ -229,6 +229,9 @@ TEST(fan_out_model, mutants_are_killed) {
   auto trials =
       sampled(400, {one_slot<as_completed, 3>, two_runners<as_completed, 2, 2>, reader_goes_away<0>,
                     reader_goes_away<1>, canceled_from_outside, reader_gives_up_its_wait});
+  for (const body& run : {body(two_runners<as_completed, 2, 2>), body(reader_goes_away<1>),
+                          body(canceled_from_outside), body(reader_gives_up_its_wait)})
+    trials.push_back({some, run, "leave"});
   trials.push_back({some, two_runners<as_completed, 5, 3>, "place"});
   trials.push_back({some, two_runners<as_submitted, 5, 3>, "take"});
   EXPECT_TRUE(survivors_are_known(
