@@ -3,6 +3,7 @@
 // asked.
 #include "src/platform/counter_clock.hpp"
 
+#include <atomic>
 #include <thread>
 #include <vector>
 
@@ -51,8 +52,8 @@ TEST(counter_clock, each_thread_has_its_own_look) {
 #if defined(__x86_64__)
 TEST(counter_clock, without_a_counter_it_is_the_clock) {
   (void)counter_now();  // the rate is known
-  const tick_source real = pinion::detail::ticks_from.load();
-  pinion::detail::ticks_from.store(tick_source::clock);
+  const tick_source real = pinion::detail::ticks_from.load(std::memory_order_relaxed);
+  pinion::detail::ticks_from.store(tick_source::clock, std::memory_order_relaxed);
   std::thread([] {  // has not looked yet
     for (int i = 0; i < 1'000; ++i) {
       const time_point before = pinion::now();
@@ -62,7 +63,7 @@ TEST(counter_clock, without_a_counter_it_is_the_clock) {
     }
   })
       .join();
-  pinion::detail::ticks_from.store(real);
+  pinion::detail::ticks_from.store(real, std::memory_order_relaxed);
 }
 #endif
 
