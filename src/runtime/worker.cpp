@@ -310,8 +310,8 @@ void worker::wake_who_has_mail(seat& s) noexcept {
   }
 }
 
-// By a sentinel: what a worker keeps although it has had the time to run it goes into the own
-// queue.
+// By a sentinel, or one that spins: what a worker keeps although it has had the time to run it goes
+// into the own queue.
 worker::kept_by_others worker::look_at_what_is_kept(seat& s) noexcept {
   auto found = kept_by_others::nothing_new;
   for (std::size_t i = 0; i < core_.seats.size(); ++i) {
@@ -375,6 +375,7 @@ bool worker::watch_cell(seat& s) noexcept {
   constexpr int pauses_per_look = 32;
   if (os::cpus() == 1) return s.idle->peek(s.slot) != watching;
   const std::uint64_t start = cpu_ticks();
+  std::uint64_t looked = start;  // at what others keep
   for (;;) {
     for (int i = 0; i < pauses_per_look; ++i) {
       for (int k = 0; k < probes_per_pause; ++k) {
@@ -388,7 +389,13 @@ bool worker::watch_cell(seat& s) noexcept {
       return false;
     }
     // relaxed: whoever sets it first wakes every worker.
-    if (core_.unwoken_posts.load(std::memory_order_relaxed) && work_visible(s)) return true;
+    if (!core_.unwoken_posts.load(std::memory_order_relaxed)) continue;
+    if (work_visible(s)) return true;
+    // Who spins for long may be the only one who looks.
+    if (const std::uint64_t now = cpu_ticks(); now - looked >= to_ticks(kept_patience)) {
+      looked = now;
+      if (look_at_what_is_kept(s) == kept_by_others::taken) return true;
+    }
   }
 }
 

@@ -47,7 +47,7 @@ inline constexpr duration sentinel_period = std::chrono::microseconds(250);
 inline constexpr int sentinel_looks_max = os::shrinkable(4, 1);
 /// Work that came without a wake-up is found within this time.
 inline constexpr duration unwoken_period = std::chrono::milliseconds(1);
-/// What a worker keeps is left to it for so long after a sentinel has seen it.
+/// What a worker keeps is left to it for so long after somebody has seen it.
 inline constexpr duration kept_patience = std::chrono::microseconds(50);
 /// After so many looks for such work, all in vain, nobody looks any more until there is some.
 inline constexpr int unwoken_looks_max = os::shrinkable(10'000, 2);

@@ -26,10 +26,11 @@ task<> count_when_given(mailbox& box, std::atomic<int>& given) {
   ++given;
 }
 
-// Finds: a sentinel that does not look at what others keep; then the job waits for ever.
-TEST(resume_order, what_a_worker_keeps_is_found_while_it_computes) {
+void wait_for_what_a_computing_worker_keeps(idle_policy idle) {
   constexpr int count = 12;  // more than it keeps
-  scheduler sched(with_workers(2));
+  scheduler_options o = with_workers(2);
+  o.idle = idle;
+  scheduler sched(o);
   for (int round = 0; round < 10; ++round) {
     mailbox box;
     std::atomic<int> given{0};
@@ -41,6 +42,17 @@ TEST(resume_order, what_a_worker_keeps_is_found_while_it_computes) {
     });
     EXPECT_TRUE(computes.wait());
   }
+}
+
+// Finds: a sentinel that does not look at what others keep; then the job waits for ever.
+TEST(resume_order, what_a_worker_keeps_is_found_while_it_computes) {
+  wait_for_what_a_computing_worker_keeps({});
+  wait_for_what_a_computing_worker_keeps(idle_policy::park());
+}
+
+// Finds: a worker that spins, and looks at the queues alone.
+TEST(resume_order, what_a_worker_keeps_is_found_by_one_that_spins) {
+  wait_for_what_a_computing_worker_keeps(idle_policy::spin());
 }
 
 // The seat that it lends has what it keeps. Finds: a spare that looks at the queue alone.
