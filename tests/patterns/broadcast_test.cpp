@@ -188,10 +188,7 @@ TEST(broadcast, XC_10_allocates_nothing_per_value) {
     for (int n = 0; n < 5'000; ++n) EXPECT_EQ(feeds[1].recv().wait().value(), n);
     reader.join();
   };
-  all_of_them();
-  const test::allocation_count count;
-  all_of_them();
-  EXPECT_LT(count.get(), 60u);
+  EXPECT_LT(test::allocations_once_warm(all_of_them), 60u);
 }
 
 }  // namespace

@@ -252,10 +252,7 @@ TEST(fan_out, XC_10_allocates_nothing_per_item) {
                              {.buffer = 1000, .order = how}))
         ASSERT_TRUE(r);
     };
-    all_of_them();
-    const test::allocation_count count;
-    all_of_them();
-    EXPECT_LT(count.get(), 60u);
+    EXPECT_LT(test::allocations_once_warm(all_of_them), 60u);
   }
 }
 
@@ -269,10 +266,7 @@ TEST(fan_out, XC_10_allocates_nothing_per_item_of_a_channel) {
     for (auto& r : fan_out(sched, forever_on, receiver<int>(in), [](int n) { return n; }))
       ASSERT_TRUE(r);
   };
-  all_of_them();
-  const test::allocation_count count;
-  all_of_them();
-  EXPECT_LT(count.get(), 60u);
+  EXPECT_LT(test::allocations_once_warm(all_of_them), 60u);
 }
 
 TEST(fan_out, options_out_of_range_are_named) {

@@ -21,6 +21,15 @@ class allocation_count {
   std::size_t before_ = allocations.load();
 };
 
+/// What f() takes when it is called again, and pools and queues have grown.
+template <class F>
+std::size_t allocations_once_warm(F&& f) {
+  f();
+  const allocation_count count;
+  f();
+  return count.get();
+}
+
 inline std::atomic<bool> memory_is_out{false};
 
 /// While it lives, every allocation of any thread fails.

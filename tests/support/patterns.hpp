@@ -5,8 +5,10 @@
 
 #include <atomic>
 #include <cstddef>
+#include <memory>
 #include <numeric>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "tests/support/schedulers.hpp"
@@ -55,6 +57,25 @@ class counted {
 
  private:
   int n_;
+};
+
+/// The same, copied too, in plain memory of its own: a sanitizer sees one that is taken before it
+/// was published.
+class counted_apart {
+ public:
+  explicit counted_apart(std::size_t n) : n_(std::make_unique<std::size_t>(n)) {
+    alive.fetch_add(1);
+  }
+  counted_apart(counted_apart&& other) noexcept : n_(std::move(other.n_)) { alive.fetch_add(1); }
+  counted_apart(const counted_apart& other) : counted_apart(other.value()) {}
+  counted_apart& operator=(counted_apart&&) = delete;
+  ~counted_apart() { alive.fetch_sub(1); }
+  std::size_t value() const { return *n_; }
+
+  static inline std::atomic<int> alive{0};
+
+ private:
+  std::unique_ptr<std::size_t> n_;
 };
 
 }  // namespace pinion::test

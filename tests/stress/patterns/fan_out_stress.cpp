@@ -2,14 +2,13 @@
 // Fan-outs that end in every way at once: each input once, each result once, nothing alive after.
 #include <atomic>
 #include <cstdint>
-#include <memory>
 #include <numeric>
 #include <stdexcept>
-#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "tests/support/patterns.hpp"
 #include "tests/support/stress.hpp"
 #include <gtest/gtest.h>
 
@@ -20,30 +19,7 @@ namespace {
 using namespace pinion;
 using namespace pinion::test;
 
-/// Plain memory, so that a sanitizer sees a result that is taken before it was published.
-class counted {
- public:
-  explicit counted(std::size_t n) : n_(std::make_unique<std::size_t>(n)) { alive.fetch_add(1); }
-  counted(counted&& other) noexcept : n_(std::move(other.n_)) { alive.fetch_add(1); }
-  counted& operator=(counted&&) = delete;
-  ~counted() { alive.fetch_sub(1); }
-  std::size_t value() const { return *n_; }
-
-  static inline std::atomic<int> alive{0};
-
- private:
-  std::unique_ptr<std::size_t> n_;
-};
-
-scheduler_options with_workers(std::size_t n) {
-  scheduler_options o;
-  o.workers = n;
-  o.pin = pinning::none();
-  o.on_unobserved_error = [](const error&, std::string_view) noexcept {};
-  return o;
-}
-
-std::vector<std::size_t> numbers(std::size_t n) {
+std::vector<std::size_t> indices(std::size_t n) {
   std::vector<std::size_t> all(n);
   std::iota(all.begin(), all.end(), std::size_t{0});
   return all;
@@ -70,9 +46,9 @@ INSTANTIATE_TEST_SUITE_P(fan_out, fan_out_stress, shapes(), name);
 // Finds: a runner that does not look again after its CAS failed; end() without the lock; the slot
 // emptied after its credit was given back; a start limit that counts credits already taken.
 TEST_P(fan_out_stress, every_input_is_accounted_for) {
-  scheduler sched(with_workers(threads()));
+  scheduler sched(quiet_workers(threads()));
   auto random = generator(0);
-  const auto inputs = numbers(400);
+  const auto inputs = indices(400);
   for (std::size_t round = scaled(3000); round > 0; --round) {
     auto ctx = with_cancel(sched.root());
     const std::size_t cancel_at = random() % 800;
@@ -81,14 +57,14 @@ TEST_P(fan_out_stress, every_input_is_accounted_for) {
     tally made(inputs.size());
     std::atomic<std::uint64_t> calls{0};
     {
-      const auto body = [&](const context& c, std::size_t n) -> result<counted> {
+      const auto body = [&](const context& c, std::size_t n) -> result<counted_apart> {
         calls.fetch_add(1);
         made.take(n);
         if (n == cancel_at) ctx.cancel();
         if (n % 7 == 3) throw std::runtime_error("seven");
         if (n % 11 == 5) return errc::overloaded;
         if (c.is_done()) return c.cause().as(c.status());
-        return counted(n);
+        return counted_apart(n);
       };
       auto all = fan_out(sched, ctx, inputs, body, options(random));
       std::vector<bool> seen(inputs.size());
@@ -111,7 +87,7 @@ TEST_P(fan_out_stress, every_input_is_accounted_for) {
         EXPECT_EQ(taken, calls.load());
       }
     }
-    EXPECT_EQ(counted::alive.load(), 0);
+    EXPECT_EQ(counted_apart::alive.load(), 0);
     if (HasFailure()) return;
   }
 }
@@ -120,9 +96,9 @@ TEST_P(fan_out_stress, every_input_is_accounted_for) {
 // Method: fan-outs of a few inputs, so that most results meet a reader that is about to sleep.
 // Finds: R4 that stores `ready` instead of exchanging it.
 TEST_P(fan_out_stress, no_wake_up_is_lost) {
-  scheduler sched(with_workers(threads()));
+  scheduler sched(quiet_workers(threads()));
   auto random = generator(1);
-  const auto inputs = numbers(5);
+  const auto inputs = indices(5);
   for (std::size_t round = scaled(20'000); round > 0; --round) {
     std::size_t sum = 0;
     for (auto& r : fan_out(
@@ -136,12 +112,12 @@ TEST_P(fan_out_stress, no_wake_up_is_lost) {
 // Goal: what was started is joined when the scheduler stops under it.
 // Method: a stop at any moment of the fan-out.
 TEST_P(fan_out_stress, a_stop_ends_it) {
-  const auto inputs = numbers(2000);
+  const auto inputs = indices(2000);
   auto random = generator(2);
   for (std::size_t round = scaled(200); round > 0; --round) {
-    scheduler sched(with_workers(threads()));
+    scheduler sched(quiet_workers(threads()));
     auto all = fan_out(
-        sched, context::background(), inputs, [](std::size_t n) { return counted(n); },
+        sched, context::background(), inputs, [](std::size_t n) { return counted_apart(n); },
         options(random));
     const std::size_t stop_at = random() % inputs.size();
     std::thread stopper;
@@ -153,7 +129,7 @@ TEST_P(fan_out_stress, a_stop_ends_it) {
     EXPECT_EQ(taken, report.succeeded);
     EXPECT_EQ(taken + report.not_started, inputs.size());
     if (stopper.joinable()) stopper.join();
-    EXPECT_EQ(counted::alive.load(), 0);
+    EXPECT_EQ(counted_apart::alive.load(), 0);
     if (HasFailure()) return;
   }
 }

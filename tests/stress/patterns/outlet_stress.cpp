@@ -4,13 +4,12 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
-#include <memory>
 #include <optional>
 #include <stdexcept>
-#include <string_view>
 #include <utility>
 #include <vector>
 
+#include "tests/support/patterns.hpp"
 #include "tests/support/stress.hpp"
 #include "tests/support/waiting.hpp"
 #include <gtest/gtest.h>
@@ -24,22 +23,6 @@ namespace {
 using namespace pinion;
 using namespace pinion::test;
 
-/// Plain memory, so that a sanitizer sees a value that is taken before it was published.
-class counted {
- public:
-  explicit counted(std::size_t n) : n_(std::make_unique<std::size_t>(n)) { alive.fetch_add(1); }
-  counted(counted&& other) noexcept : n_(std::move(other.n_)) { alive.fetch_add(1); }
-  counted(const counted& other) : counted(other.value()) {}
-  counted& operator=(counted&&) = delete;
-  ~counted() { alive.fetch_sub(1); }
-  std::size_t value() const { return *n_; }
-
-  static inline std::atomic<int> alive{0};
-
- private:
-  std::unique_ptr<std::size_t> n_;
-};
-
 /// Kept by the functions that tasks and channels have: when no copy is left, they have ended.
 class presence {
  public:
@@ -52,14 +35,6 @@ class presence {
   std::atomic<int>* of_;
 };
 
-scheduler_options with_workers(std::size_t n) {
-  scheduler_options o;
-  o.workers = n;
-  o.pin = pinning::none();
-  o.on_unobserved_error = [](const error&, std::string_view) noexcept {};
-  return o;
-}
-
 class outlet_stress : public stress {};
 
 INSTANTIATE_TEST_SUITE_P(outlet, outlet_stress, shapes(), name);
@@ -71,7 +46,7 @@ class network {
  public:
   template <class Random>
   network(scheduler& on, const context& ctx, Random& random) : sched_(on), ctx_(ctx) {
-    std::vector<receiver<counted>> inputs;
+    std::vector<receiver<counted_apart>> inputs;
     const std::size_t sources = 1 + random() % 4;
     for (std::size_t i = 0; i < sources; ++i) {
       auto from = source(random() % 200, random() % 8 == 0, random() % 10);
@@ -92,37 +67,39 @@ class network {
     seen_.expect_each_once();
   }
 
-  receiver<counted> end = channel<counted>();
+  receiver<counted_apart> end = channel<counted_apart>();
 
  private:
-  receiver<counted> source(std::size_t count, bool fails, std::size_t capacity) {
+  receiver<counted_apart> source(std::size_t count, bool fails, std::size_t capacity) {
     return channel_source(
         sched_, ctx_,
         [this, count, fails, here = presence(present_),
-         n = std::size_t{0}]() mutable -> result<std::optional<counted>> {
-          if (n++ < count) return std::optional<counted>(counted(made_.fetch_add(1)));
+         n = std::size_t{0}]() mutable -> result<std::optional<counted_apart>> {
+          if (n++ < count) return std::optional<counted_apart>(counted_apart(made_.fetch_add(1)));
           if (fails) return errc::overloaded;
-          return std::optional<counted>();
+          return std::optional<counted_apart>();
         },
         options(capacity));
   }
 
-  receiver<counted> stage(receiver<counted> from, std::size_t torn_at, std::size_t concurrency,
-                          std::size_t capacity) {
-    const auto pass = [this, torn_at, here = presence(present_)](counted c) {
+  receiver<counted_apart> stage(receiver<counted_apart> from, std::size_t torn_at,
+                                std::size_t concurrency, std::size_t capacity) {
+    const auto pass = [this, torn_at, here = presence(present_)](counted_apart c) {
       const std::size_t n = c.value();
       const bool is_dropped = n % 17 == 3;
       if (is_dropped || n == torn_at) took(n);
       if (n == torn_at) throw std::runtime_error("torn");
-      return is_dropped ? std::nullopt : std::optional<counted>(std::move(c));
+      return is_dropped ? std::nullopt : std::optional<counted_apart>(std::move(c));
     };
     return channel_stage(sched_, ctx_, std::move(from), pass,
                          {.concurrency = concurrency, .out = options(capacity)});
   }
 
-  channel_options<counted> options(std::size_t capacity) {
+  channel_options<counted_apart> options(std::size_t capacity) {
     return {.capacity = capacity,
-            .on_undelivered = [this, here = presence(present_)](counted&& c) { took(c.value()); }};
+            .on_undelivered = [this, here = presence(present_)](counted_apart&& c) {
+              took(c.value());
+            }};
   }
 
   scheduler& sched_;
@@ -137,7 +114,7 @@ class network {
 // cancels or leaves; then all of it must go by itself.
 // Finds: a value in hand that is not given up; a stage whose other tasks are not told of an error.
 TEST_P(outlet_stress, every_value_ends_somewhere) {
-  scheduler sched(with_workers(threads()));
+  scheduler sched(quiet_workers(threads()));
   auto random = generator(0);
   for (std::size_t round = scaled(300); round > 0; --round) {
     {
@@ -153,21 +130,21 @@ TEST_P(outlet_stress, every_value_ends_somewhere) {
       }
       all.expect_each_once();
     }
-    ASSERT_EQ(counted::alive.load(), 0);
+    ASSERT_EQ(counted_apart::alive.load(), 0);
     if (HasFailure()) return;
   }
 }
 
 constexpr std::size_t numbers_max = 100;
 
-receiver<counted> numbers(scheduler& on, const context& ctx, presence here) {
+receiver<counted_apart> numbers(scheduler& on, const context& ctx, presence here) {
   return channel_source(on, ctx, [here, n = std::size_t{0}]() mutable {
-    return n < numbers_max ? std::optional<counted>(counted(n++)) : std::nullopt;
+    return n < numbers_max ? std::optional<counted_apart>(counted_apart(n++)) : std::nullopt;
   });
 }
 
 /// Reads the numbers from 0 on, without a gap, until the end or so many.
-task<std::size_t> read_some(receiver<counted> from, std::size_t most) {
+task<std::size_t> read_some(receiver<counted_apart> from, std::size_t most) {
   std::size_t n = 0;
   while (n < most) {
     auto receiving = from.recv();
@@ -184,7 +161,7 @@ task<std::size_t> read_some(receiver<counted> from, std::size_t most) {
 // Finds: an output that is taken out in place of another one; a send that stays when its output
 // goes.
 TEST_P(outlet_stress, each_reader_of_a_broadcast_sees_all_of_it) {
-  scheduler sched(with_workers(threads()));
+  scheduler sched(quiet_workers(threads()));
   auto random = generator(1);
   for (std::size_t round = scaled(400); round > 0; --round) {
     std::atomic<int> present{0};
@@ -206,7 +183,7 @@ TEST_P(outlet_stress, each_reader_of_a_broadcast_sees_all_of_it) {
         EXPECT_EQ(got, std::min(most[i], numbers_max));
       }
     }
-    until([&] { return present.load() == 0 && counted::alive.load() == 0; });
+    until([&] { return present.load() == 0 && counted_apart::alive.load() == 0; });
     if (HasFailure()) return;
   }
 }

@@ -3,8 +3,8 @@
 #include <atomic>
 #include <cstddef>
 #include <stdexcept>
-#include <string_view>
 
+#include "tests/support/patterns.hpp"
 #include "tests/support/stress.hpp"
 #include <gtest/gtest.h>
 
@@ -14,14 +14,6 @@ namespace {
 
 using namespace pinion;
 using namespace pinion::test;
-
-scheduler_options with_workers(std::size_t n) {
-  scheduler_options o;
-  o.workers = n;
-  o.pin = pinning::none();
-  o.on_unobserved_error = [](const error&, std::string_view) noexcept {};
-  return o;
-}
 
 constexpr std::size_t keys = 3;
 
@@ -41,7 +33,7 @@ INSTANTIATE_TEST_SUITE_P(singleflight, singleflight_stress, shapes(), name);
 // and see that they are canceled. Finds: the last caller that leaves before the key is taken out; a
 // call that ends and takes out the one that came after it.
 TEST_P(singleflight_stress, every_caller_hears_of_its_call) {
-  scheduler sched(with_workers(2));
+  scheduler sched(quiet_workers(2));
   singleflight<std::size_t, page> all(sched);
   std::atomic<std::size_t> calls{0};
   run_threads(threads(), [&](unsigned id) {
