@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Fan-in: many channels into one.
 //
-//     receiver<event> all = fan_in(sched, ctx, {mouse, keys, network});
+//     receiver<event> all = fan_in<event>(sched, ctx, {mouse, keys, network});
 //     for (event& e : all) handle(e);                    // until the last of them is closed
 //
 //     [ input ] ──┐

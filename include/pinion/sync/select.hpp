@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Select: the first of several operations, and only that one.
 //
-//     auto won = select(ctx, jobs.take(), answer, sleep(1s)).wait();
+//     auto won = select(ctx, jobs.recv(), answer, sleep(1s)).wait();
 //     if (!won) return won.error();                       // the context ended first
 //     switch (won->index()) {
 //       case 0: handle(get<0>(*won)); break;              // result<job>
