@@ -340,9 +340,9 @@ shutdown_report scheduler_core::report() {
     const char* task = t->running.load(std::memory_order_relaxed);
     if (task != nullptr) r.blocking.push_back({task, t->name});
   }
-  if (live != 0) r.blocking.push_back({std::to_string(live) + " live coroutines", "none"});
+  if (live != 0) r.blocking.push_back({std::to_string(live) + " live coroutines", ""});
   if (const std::size_t n = others_inside(); n != 0) {
-    r.blocking.push_back({std::to_string(n) + " threads that hand in", "none"});
+    r.blocking.push_back({std::to_string(n) + " threads that hand in", ""});
   }
   return r;
 }

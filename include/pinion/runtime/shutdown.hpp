@@ -16,8 +16,8 @@ class scheduler_core;
 
 /// Something that keeps a scheduler from ending.
 struct blocker {
-  std::string task;    // post_options::name, or "unnamed"
-  std::string thread;  // the thread that runs it; empty: it waits for its time or its turn
+  std::string task;    // post_options::name, or "unnamed"; or how many of what: "2 live coroutines"
+  std::string thread;  // the thread that runs it; empty: none does
 };
 
 /// Accepted = ran + not_started, unless somebody still blocks.
