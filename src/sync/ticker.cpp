@@ -15,7 +15,7 @@ namespace {
 constexpr auto no_timer = static_cast<std::uint64_t>(time_point::min().time_since_epoch().count());
 
 duration positive(duration period) {
-  if (period <= duration::zero()) throw std::invalid_argument("the period of a ticker");
+  if (period <= duration::zero()) throw std::invalid_argument("pinion::ticker: no period");
   return period;
 }
 
