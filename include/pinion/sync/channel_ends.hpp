@@ -157,7 +157,8 @@ class receive_end {
   receive_many_op<T> recv_many(std::size_t most) { return receiving_many(nullptr, most); }
   receive_many_op<T> recv_many(scoped_context&&, std::size_t) = delete;
 
-  /// for (T& value : ch): receives until closed, blocking the thread like recv().wait().
+  /// for (T& value : ch): receives until closed, blocking the thread like recv().wait(). A cause
+  /// ends it, too, without a word: try_recv().error() has it afterwards.
   class iterator {
    public:
     using value_type = T;
