@@ -2,7 +2,7 @@
 // From a signal to a canceled context.
 //
 //     auto ctx = with_signals(context::background(), {SIGINT, SIGTERM});
-//     serve(ctx);   // ends when Ctrl-C is pressed; ctx.cause() says "signal 2"
+//     serve(ctx);   // ends when Ctrl-C is pressed; ctx.cause().what(): "canceled: signal 2"
 #pragma once
 
 #include <initializer_list>
@@ -35,7 +35,8 @@ class [[nodiscard]] signal_context : public context {
 };
 
 /// Canceled by the first of these signals, with cause "signal N". While it lives they are blocked
-/// in the calling thread and no longer end the process; a second one does not either.
+/// in the calling thread and no longer end the process; a second one does not either. A signal that
+/// is sent to one thread, as raise() does, is not seen.
 /// Call it early in main: threads that are started later inherit the mask.
 /// @cost      one thread, shared by all such contexts, started by the first
 /// @errors    throws std::invalid_argument for a number that is no signal or cannot be blocked,

@@ -35,7 +35,7 @@ enum class errc : std::uint8_t {
   deadline_exceeded,      // the context's time was up
   would_exceed_deadline,  // it would be up before our turn, so nobody waited
   closed,                 // closed, and drained where that applies
-  not_ready,              // only from try_: it would have had to wait
+  not_ready,              // from try_: it would have had to wait; of a future: taken before
   too_large,              // asks for more than can ever be there
   overloaded,             // a bounded queue refused
   stopped,                // no longer takes work
