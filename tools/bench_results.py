@@ -40,6 +40,7 @@ WORKS = {
              "rate"),
         Work("spawn_inside", "a task makes a million tasks", "items_per_second", "rate"),
         Work("task_group", "a task spawns a million and joins them", "items_per_second", "rate"),
+        Work("pipeline", "items through four stages that do nothing", "items_per_second", "rate"),
         Work("fan_out_fan_in", "tasks out, results to one consumer", "items_per_second", "rate"),
         Work("channel", "numbers from some threads to as many others", "items_per_second", "rate"),
         Work("task_await", "a coroutine awaits a million others in turn", "items_per_second",

@@ -8,7 +8,7 @@ import textwrap
 from bench_results import (LATENCY, MEMORY, OURS, THROUGHPUT, WORKS, counted, show_cell,
                            show_number, show_ratio, show_time)
 
-LABEL_WIDTH = 36
+LABEL_WIDTH = 40
 COLUMN_WIDTH = 20
 BOLD, GREEN, RED, DIM, PLAIN = "\033[1m", "\033[32m", "\033[31m", "\033[2m", "\033[0m"
 
