@@ -23,6 +23,12 @@ using wait_for = test::hand_wait<op<void, std::uint64_t>>;
 
 constexpr rate ten = rate::per_second(10);  // one in 100 ms
 
+template <class N>
+concept rate_of = requires(N n) {
+  rate::per_second(n);
+};
+static_assert(rate_of<int> && !rate_of<double>);  // 0.5 would be none, ever
+
 std::uint64_t available(rate_limiter& limit, std::uint64_t most = 100) {
   std::uint64_t n = 0;
   while (n < most && limit.try_acquire()) ++n;

@@ -81,8 +81,12 @@ class fan_run final : public fan_results<R> {
   }
 
   result<R> answer(typename fan_input<In>::claim& one) noexcept {
+    using given = decltype(invoke(one));
+    static_assert(!is_task<std::remove_cvref_t<given>>,
+                  "a fan-out calls functions: for coroutines, "
+                  "a task_group, or when_all in a task");
     try {
-      if constexpr (std::is_void_v<decltype(invoke(one))>) {
+      if constexpr (std::is_void_v<given>) {
         invoke(one);
         return {};
       } else {

@@ -19,6 +19,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "pinion/runtime/job.hpp"
 #include "pinion/sync/context.hpp"
 #include "pinion/sync/result.hpp"
 
@@ -132,7 +133,11 @@ concept stage_function = std::invocable<F&, Args...> || std::invocable<F&, const
 template <class F, class... Args>
 requires stage_function<F, Args...>
 decltype(auto) call_stage(F& f, [[maybe_unused]] const context& ctx, Args&&... args) {
-  if constexpr (std::invocable<F&, Args...>) {
+  constexpr bool is_plain = std::invocable<F&, Args...>;
+  using given = typename std::conditional_t<is_plain, std::invoke_result<F&, Args...>,
+                                            std::invoke_result<F&, const context&, Args...>>::type;
+  static_assert(!is_task<std::remove_cvref_t<given>>, "a stage is a function, not a coroutine");
+  if constexpr (is_plain) {
     return std::invoke(f, std::forward<Args>(args)...);
   } else {
     return std::invoke(f, ctx, std::forward<Args>(args)...);

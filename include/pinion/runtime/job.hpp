@@ -22,6 +22,11 @@ struct job_value<result<T>> : job_value<T> {};
 template <class T>
 struct job_value<task<T>> : job_value<T> {};
 
+template <class T>
+inline constexpr bool is_task = false;
+template <class T>
+inline constexpr bool is_task<task<T>> = true;
+
 template <class F>
 struct job_traits {};
 template <class T>

@@ -18,6 +18,7 @@
 // favour of who takes.
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <utility>
 
@@ -42,6 +43,7 @@ struct rate {
   duration per = std::chrono::seconds(1);
 
   static constexpr rate per_second(std::uint64_t n) { return {n, std::chrono::seconds(1)}; }
+  static rate per_second(std::floating_point auto) = delete;  // a part of one: every()
   static constexpr rate every(duration d) { return {1, d}; }
   static constexpr rate unlimited() { return {1, duration::zero()}; }
 
