@@ -186,8 +186,7 @@ concept channel_function = stage_function<F, Item...> && pipeline_item<stage_ite
 }  // namespace detail
 
 /// A task that sends what `f()`, or `f(ctx)`, gives: an item, an empty optional at the end, or a
-/// result, whose error closed is the end, too, and any other the cause of it. `f` is no coroutine:
-/// the task that it gave would be the item, and nobody would run it.
+/// result, whose error closed is the end, too, and any other the cause of it. `f` is no coroutine.
 ///
 /// It ends when `f` does, when nobody is left to receive what it sends, when `ctx` ends, and when
 /// the scheduler stops. An item that was made and could not be sent goes to `out.on_undelivered`.
