@@ -102,8 +102,8 @@ work_word worker::take_own(seat& s) noexcept {
 void worker::time_next_poll(seat& s) noexcept {
   const std::uint64_t now = cpu_ticks();
   const std::uint64_t each = (now - last_poll_) / poll_interval_ + 1;
-  poll_interval_ = static_cast<std::uint32_t>(
-      std::clamp<std::uint64_t>(to_ticks(poll_time_max) / each, 1, poll_interval_max));
+  poll_interval_ = static_cast<std::uint32_t>(std::clamp<std::uint64_t>(
+      to_ticks(poll_time_max) / each, poll_interval_min, poll_interval_max));
   last_poll_ = now;
   s.tick = 0;
   s.copes_with = static_cast<std::size_t>(to_ticks(brisk_batch_time) / each);

@@ -22,8 +22,10 @@ namespace pinion::detail {
 
 /// Own tasks run at most this often between two looks at the queue of outside work ...
 inline constexpr std::uint32_t poll_interval_max = 61;
-/// ... and for about this long.
+/// ... and for about this long ...
 inline constexpr duration poll_time_max = std::chrono::microseconds(50);
+/// ... but not at every turn: what is kept runs in between, and nobody else would run it.
+inline constexpr std::uint32_t poll_interval_min = 2;
 /// Tasks taken at once from outside ...
 inline constexpr std::size_t batch_max = 64;
 /// ... and from another seat: many, so that a thief seldom disturbs its victim.

@@ -2,12 +2,16 @@
 // Where a worker puts what it resumes: beside its queue, where it comes first, but not for ever,
 // and where nobody steals it, unless the worker does not come.
 #include <atomic>
+#include <chrono>
+#include <functional>
+#include <thread>
 #include <vector>
 
 #include "tests/support/schedulers.hpp"
 #include "tests/support/waiting.hpp"
 #include <gtest/gtest.h>
 
+#include "pinion/platform/cpu.hpp"
 #include "pinion/runtime/scheduler.hpp"
 #include "pinion/runtime/task.hpp"
 #include "pinion/sync/channel.hpp"
@@ -72,10 +76,12 @@ TEST(resume_order, a_worker_that_blocks_does_not_hold_up_what_it_keeps) {
   }
 }
 
-task<> hit(channel<int> out, channel<int> in, const std::atomic<bool>& over) {
+task<> hit(channel<int> out, channel<int> in, const std::atomic<bool>& over,
+           std::atomic<int>& hits) {
   while (!over) {
     (void)co_await out.send(1);
     (void)co_await in.recv();
+    ++hits;
   }
   (void)out.close();
 }
@@ -91,13 +97,65 @@ task<> hit_back(channel<int> in, channel<int> out) {
 TEST(resume_order, two_that_resume_each_other_leave_turns_to_the_queue) {
   scheduler sched(with_workers(1));
   std::atomic<bool> over{false};
+  std::atomic<int> hits{0};
   channel<int> there, back;
   auto one = sched.submit(hit_back(there, back));
-  auto other = sched.submit(hit(there, back, over));
+  auto other = sched.submit(hit(there, back, over, hits));
   auto from_inside = sched.submit([&] { sched.post([&] { over = true; }); });  // to the own queue
   EXPECT_TRUE(from_inside.wait());
   EXPECT_TRUE(other.wait());
   EXPECT_TRUE(one.wait());
+}
+
+// So long that the worker would look at the queue of outside work after each of them.
+void compute() {
+  for (spin_budget budget(std::chrono::microseconds(400)); budget.spin();) {
+  }
+}
+
+// Each job ends when another is there. Finds: a worker that looks at nothing else then.
+TEST(resume_order, long_jobs_from_outside_leave_turns_to_what_is_kept) {
+  scheduler sched(with_workers(1));
+  std::atomic<bool> over{false}, enough{false};
+  std::atomic<int> started{0}, posted{0}, hits{0};
+  channel<int> there, back;
+  auto one = sched.submit(hit_back(there, back));
+  auto other = sched.submit(hit(there, back, over, hits));
+  until([&] { return hits > 1000; });  // brisk: it keeps what it resumes
+  std::thread outside([&] {
+    while (!enough) {
+      until([&] { return posted - started < 8 || enough; });
+      sched.post([&] {
+        const int before = posted;
+        ++started;
+        compute();
+        until([&] { return posted != before || enough; });
+      });
+      ++posted;
+    }
+  });
+  until([&] { return started > 100; });
+  const int before = hits;
+  until([&] { return hits > before + 2; });
+  enough = over = true;
+  outside.join();
+  EXPECT_TRUE(other.wait());
+  EXPECT_TRUE(one.wait());
+}
+
+// The same for an inbox that is never empty.
+TEST(resume_order, long_jobs_for_one_worker_leave_turns_to_its_queue) {
+  scheduler sched(with_workers(1));
+  std::atomic<bool> over{false};
+  int turns = 0;
+  std::function<void()> again = [&] {
+    compute();
+    if (++turns == 100) sched.post([&] { over = true; });  // to the own queue
+    if (!over) sched.post_to(0, [&] { again(); });
+  };
+  sched.post_to(0, [&] { again(); });
+  until([&] { return over.load(); });
+  EXPECT_TRUE(sched.drain().wait());
 }
 
 task<> note(mailbox& box, std::vector<int>& order) {
