@@ -223,6 +223,11 @@ work_word worker::steal(seat& s) noexcept {
     s.idle->note_search(cpu_ticks());
   }
   lane::count(s.stats.searches);
+  if (core_.unwoken_posts.load(std::memory_order_relaxed) &&  // relaxed: as in watch_cell()
+      look_at_what_is_kept(s) == kept_by_others::taken) {
+    work_word later = 0;
+    if (work_word w = s.queue.pop(later)) return w;
+  }
   for (int pass = 0; pass < 2; ++pass) {
     for (std::size_t tier = 0; tier < s.place.victims.size(); ++tier) {
       if (work_word w = steal_from_tier(s, tier)) return w;
@@ -310,9 +315,13 @@ void worker::wake_who_has_mail(seat& s) noexcept {
   }
 }
 
-// By a sentinel, or one that spins: what a worker keeps although it has had the time to run it goes
-// into the own queue.
+// By a sentinel, and by who searches or watches its cell: what a worker keeps although it has had
+// the time to run it goes into the own queue. A look that comes too soon says what the last one
+// saw.
 worker::kept_by_others worker::look_at_what_is_kept(seat& s) noexcept {
+  const std::uint64_t now = cpu_ticks();
+  if (now - last_kept_look_ < to_ticks(kept_patience)) return last_kept_;
+  last_kept_look_ = now;
   auto found = kept_by_others::nothing_new;
   for (std::size_t i = 0; i < core_.seats.size(); ++i) {
     lockfree::shelf& kept = core_.seats[i]->kept;
@@ -330,6 +339,7 @@ worker::kept_by_others worker::look_at_what_is_kept(seat& s) noexcept {
       }
     }
   }
+  last_kept_ = found == kept_by_others::taken ? kept_by_others::nothing_new : found;
   return found;
 }
 
@@ -360,7 +370,8 @@ work_word worker::idle(seat& s) noexcept {
       core_.wake_for(&s, false);
     }
   }
-  if (watched && w != 0 && work_visible(s)) core_.wake_for(&s, false);  // it was left to the watch
+  // It was left to the watch, or has been taken from where another kept it.
+  if (w != 0 && (watched || !s.queue.looks_empty()) && work_visible(s)) core_.wake_for(&s, false);
   if (w == 0 && !s.searching) {  // it was taken back by somebody in between
     s.searching = true;
     s.idle->begin_search();
@@ -375,7 +386,6 @@ bool worker::watch_cell(seat& s) noexcept {
   constexpr int pauses_per_look = 32;
   if (os::cpus() == 1) return s.idle->peek(s.slot) != watching;
   const std::uint64_t start = cpu_ticks();
-  std::uint64_t looked = start;  // at what others keep
   for (;;) {
     for (int i = 0; i < pauses_per_look; ++i) {
       for (int k = 0; k < probes_per_pause; ++k) {
@@ -390,12 +400,7 @@ bool worker::watch_cell(seat& s) noexcept {
     }
     // relaxed: whoever sets it first wakes every worker.
     if (!core_.unwoken_posts.load(std::memory_order_relaxed)) continue;
-    if (work_visible(s)) return true;
-    // Who spins for long may be the only one who looks.
-    if (const std::uint64_t now = cpu_ticks(); now - looked >= to_ticks(kept_patience)) {
-      looked = now;
-      if (look_at_what_is_kept(s) == kept_by_others::taken) return true;
-    }
+    if (work_visible(s) || look_at_what_is_kept(s) == kept_by_others::taken) return true;
   }
 }
 

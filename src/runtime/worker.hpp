@@ -49,7 +49,7 @@ inline constexpr duration sentinel_period = std::chrono::microseconds(250);
 inline constexpr int sentinel_looks_max = os::shrinkable(4, 1);
 /// Work that came without a wake-up is found within this time.
 inline constexpr duration unwoken_period = std::chrono::milliseconds(1);
-/// What a worker keeps is left to it for so long after somebody has seen it.
+/// What a worker keeps is left to it for so long after somebody without work has seen it.
 inline constexpr duration kept_patience = std::chrono::microseconds(50);
 /// After so many looks for such work, all in vain, nobody looks any more until there is some.
 inline constexpr int unwoken_looks_max = os::shrinkable(10'000, 2);
@@ -111,8 +111,10 @@ class worker {
   unsigned fruitless_rounds_ = 0;  // since it last had work
   std::size_t last_count_ = 0;     // tasks in the batch that is being run
   std::uint64_t task_ticks_ =
-      ~std::uint64_t{0} >> 16;   // a task of it took about so long; at first: long
-  std::uint64_t last_look_ = 0;  // at the stream, in ticks
+      ~std::uint64_t{0} >> 16;        // a task of it took about so long; at first: long
+  std::uint64_t last_look_ = 0;       // at the stream, in ticks
+  std::uint64_t last_kept_look_ = 0;  // at what others keep, in ticks
+  kept_by_others last_kept_ = kept_by_others::nothing_new;
 };
 
 }  // namespace pinion::detail
