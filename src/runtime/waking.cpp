@@ -157,8 +157,8 @@ void scheduler_core::note_unwoken() noexcept {
 void scheduler_core::forget_unwoken() noexcept {
   if (!unwoken_posts.load(std::memory_order_relaxed) || !all_idle()) return;  // relaxed: a guess
   unwoken_posts.store(false, std::memory_order_seq_cst);  // seq_cst: see note_unwoken()
-  // seq_cst: as any other word that says that there may be such work.
-  if (!all_idle()) unwoken_posts.store(true, std::memory_order_seq_cst);
+  // As for the first such work: the sentinel of another cluster may have seen it clear, and sleep.
+  if (!all_idle()) note_unwoken();
 }
 
 bool scheduler_core::all_idle() const noexcept {

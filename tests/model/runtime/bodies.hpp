@@ -154,6 +154,22 @@ inline void two_that_wait_for_another_cluster() {
   require(s.drain().wait().has_value(), "all have run");
 }
 
+/// For a neighbour, without a wake-up, from a job that began when nothing like that had come for
+/// long: then one worker with a cache of its own was about to forget that it may.
+inline void mail_while_another_cluster_forgets() {
+  parker pause;
+  scheduler s(with_workers(3));
+  s.attach();
+  (void)pause.park_until(os::now() + std::chrono::microseconds(1'500));
+  s.post_to(0, [&] {
+    parker done;
+    (void)done.park_until(os::now() + std::chrono::milliseconds(4));
+    s.post_to(1, [&] { done.unpark(); }, {.wake = false});
+    done.park();
+  });
+  require(s.drain().wait().has_value(), "all have run");
+}
+
 /// To one worker and no other, from outside and from the other worker.
 template <std::size_t Workers>
 void post_to_each() {

@@ -32,6 +32,13 @@ MISTAKES = {
     "wake_another_cluster": [
         ("after.idle() != 0 || core_.clusters.size() > 1;", "after.idle() != 0;"),
     ],
+    # Who remembers work without a wake-up wakes nobody who has forgotten it meanwhile. Slowly.
+    "forgotten_by_another_cluster": [
+        ("  if (!all_idle()) note_unwoken();\n",
+         "  static os::atomic<std::uint32_t> never_written{0};\n"
+         "  (void)os::futex_wait(never_written, 0, os::now() + std::chrono::milliseconds(3));\n"
+         "  if (!all_idle()) unwoken_posts.store(true, std::memory_order_seq_cst);\n"),
+    ],
     # A thread is out before its work is counted as accepted.
     "out_before_counted": [
         (ACCEPT, ACCEPT + OUTSIDE),

@@ -28,6 +28,13 @@ TEST(planted, wake_another_cluster) {
   EXPECT_TRUE(fails(hard, two_that_wait_for_another_cluster, lost_wake_up));
 }
 
+TEST(planted, forgotten_by_another_cluster) {
+  set_cores_per_cache(2);
+  options by_lot = hard;
+  by_lot.how = mode::random;  // fair: all sentinels have their turn
+  EXPECT_TRUE(fails(by_lot, mail_while_another_cluster_forgets, "too many steps"));
+}
+
 TEST(planted, out_before_counted) {
   EXPECT_TRUE(fails(hard, post_against_drain<1>, "what was accepted has run at the end"));
 }

@@ -129,6 +129,7 @@ TEST(scheduler_model, workers_with_a_cache_each) {
 TEST(scheduler_model, two_workers_with_a_cache_and_one_with_another) {
   const caches machine(2);
   expect_holds(two_that_wait_for_another_cluster);
+  EXPECT_TRUE(holds(by_lot(500, 1), mail_while_another_cluster_forgets));
 }
 
 TEST(scheduler_model, threads_that_cannot_be_made) {
