@@ -144,8 +144,8 @@ TEST(scheduler_mutants, are_killed) {
   trials.push_back(by_priorities(100, without_wake_and_again));
   trials.back().how.may_fail.timeouts = 3;
   // The first hand-in of a thread against the end, and the last task.
-  for (const char* function : {"look_for_the_end", "attach"})
-    trials.push_back(only_for(function, 2'000, post_against_drain<1>));
+  trials.push_back(only_for("look_for_the_end", 10'000, post_against_drain<1>));
+  trials.push_back(only_for("attach", 2'000, post_against_drain<1>));
   trials.push_back(only_for("operator()", 1'000, result_of_what_is_gone));
   for (const body& run : {body(without_wake_and_again), body(without_wake_after_a_while)})
     for (const char* function : {"note_unwoken", "forget_unwoken"}) {
