@@ -135,7 +135,23 @@ void sleeper(bool at_once) {
   pop_rest(d, all);
 }
 
+// It pushes, pops and grows, and may be stopped in the middle of each.
+void owner_stands_still() {
+  deque d(two_slots);
+  items all;
+  d.push(all.make());
+  thread owner([&] {
+    for (int i = 0; i < 2; ++i) d.push(all.make());
+    pop_one(d, all);
+  });
+  thread thief([&] { steal(d, all); });
+  thief.join();
+  owner.join();
+  pop_rest(d, all);
+}
+
 const options two_stops{.preemptions = 2};
+const options one_freezes{.preemptions = 2, .may_fail = {.freezes = 1}};
 
 const std::vector<trial>& trials() {
   static const std::vector<trial> all = {
@@ -168,6 +184,10 @@ TEST(deque_model, pusher_or_sleeper_sees_the_other) {
   EXPECT_TRUE(holds_always({}, [] { sleeper(true); }));
 }
 
+TEST(deque_model, XC_18_one_that_stands_still_holds_up_nobody) {
+  for (const auto run : {owner_stands_still, owner_and_two_thieves, wrap_around, growth})
+    EXPECT_TRUE(holds_always(one_freezes, run));
+}
 TEST(deque_model, mutants_are_killed) {
   EXPECT_TRUE(survivors_are_known(trials(), {"deque.hpp"}));
 }

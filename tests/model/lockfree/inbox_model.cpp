@@ -101,6 +101,7 @@ void sleeper() {
 }
 
 const options two_stops{.preemptions = 2};
+const options one_freezes{.preemptions = 2, .may_fail = {.freezes = 1}};
 
 const std::vector<trial>& trials() {
   static const std::vector<trial> all = {
@@ -123,6 +124,10 @@ TEST(inbox_model, a_sleeper_is_not_left_behind) {
   EXPECT_TRUE(holds_always({}, sleeper));
 }
 
+TEST(inbox_model, XC_18_one_that_stands_still_holds_up_nobody) {
+  EXPECT_TRUE(holds_always(one_freezes, [] { two_producers(1); }));
+  EXPECT_TRUE(holds_always(one_freezes, sleeper));
+}
 TEST(inbox_model, mutants_are_killed) {
   EXPECT_TRUE(survivors_are_known(trials(), {"inbox.hpp"}));
 }

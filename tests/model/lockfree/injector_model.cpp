@@ -153,6 +153,7 @@ void two_producers() {
 }
 
 const options two_stops{.preemptions = 2};
+const options one_freezes{.preemptions = 2, .may_fail = {.freezes = 1}};
 const options some{.how = mode::priorities, .executions = 20'000, .changes = 4};
 
 const std::vector<trial>& trials() {
@@ -180,6 +181,10 @@ TEST(injector_model, each_word_once_and_in_order) {
   EXPECT_TRUE(holds_always(two_stops, two_producers));
 }
 
+TEST(injector_model, XC_18_one_that_stands_still_holds_up_nobody) {
+  EXPECT_TRUE(holds_always(one_freezes, [] { pusher_and_popper(true); }));
+  EXPECT_TRUE(holds_always(one_freezes, two_producers));
+}
 TEST(injector_model, mutants_are_killed) {
   EXPECT_TRUE(survivors_are_known(trials(), {"injector.hpp", "injector.cpp"}));
 }

@@ -96,6 +96,7 @@ void reserved_is_there() {
 }
 
 const options two_stops{.preemptions = 2};
+const options one_freezes{.preemptions = 0, .may_fail = {.freezes = 1}};
 const options one_stop{.preemptions = 1};
 
 TEST(node_pool_model, a_block_has_one_user_at_a_time) {
@@ -128,6 +129,10 @@ TEST(node_pool_model, memory_runs_out) {
   }));
 }
 
+TEST(node_pool_model, XC_18_one_that_stands_still_holds_up_nobody) {
+  for (const auto run : {two_caches, handed_over, back_on_top})
+    EXPECT_TRUE(holds_always(one_freezes, run));
+}
 TEST(node_pool_model, mutants_are_killed) {
   EXPECT_TRUE(
       survivors_are_known(sampled(4'000, {two_caches, handed_over, back_on_top, reserved_is_there}),

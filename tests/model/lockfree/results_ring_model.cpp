@@ -33,7 +33,8 @@ struct received {
   void expect_in_order(int first, int then) const {
     const auto a = std::find(values.begin(), values.end(), first);
     const auto b = std::find(values.begin(), values.end(), then);
-    require(a <= b || b == values.end(), "two of one producer in the wrong order");
+    require(a <= b || a == values.end() || b == values.end(),
+            "two of one producer in the wrong order");
   }
 };
 
@@ -157,6 +158,7 @@ void producer_sleeps() {
 }
 
 const options two_stops{.preemptions = 2};
+const options one_freezes{.preemptions = 2, .may_fail = {.freezes = 1}};
 const options three_stops{.preemptions = 3};
 
 const std::vector<trial>& trials() {
@@ -186,6 +188,10 @@ TEST(results_ring_model, producer_or_consumer_sees_the_other) {
   EXPECT_TRUE(holds_always({}, producer_sleeps));
 }
 
+TEST(results_ring_model, XC_18_one_that_stands_still_holds_up_nobody) {
+  for (const auto run : {one_slot, credits_of_others, credits_in_advance, batches})
+    EXPECT_TRUE(holds_always(one_freezes, run));
+}
 TEST(results_ring_model, mutants_are_killed) {
   EXPECT_TRUE(survivors_are_known(trials(), {"results_ring.hpp"}));
 }

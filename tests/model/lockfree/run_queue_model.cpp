@@ -112,7 +112,23 @@ void sleeper(bool at_once) {
   pop_rest(q, all);
 }
 
+// It pushes, pops and grows, and may be stopped in the middle of each.
+void owner_stands_still() {
+  run_queue q(two_slots);
+  items all;
+  q.push(all.make());
+  thread owner([&] {
+    for (int i = 0; i < 2; ++i) q.push(all.make());
+    pop_one(q, all);
+  });
+  thread thief([&] { steal(q, all, 1); });
+  thief.join();
+  owner.join();
+  pop_rest(q, all);
+}
+
 const options two_stops{.preemptions = 2};
+const options one_freezes{.preemptions = 2, .may_fail = {.freezes = 1}};
 
 const std::vector<trial>& trials() {
   static const std::vector<trial> all = {
@@ -167,6 +183,10 @@ TEST(run_queue_model, growth_fails_and_loses_nothing) {
   }));
 }
 
+TEST(run_queue_model, XC_18_one_that_stands_still_holds_up_nobody) {
+  for (const auto run : {owner_stands_still, owner_and_thief, room_made_by_a_thief, growth})
+    EXPECT_TRUE(holds_always(one_freezes, run));
+}
 TEST(run_queue_model, mutants_are_killed) {
   EXPECT_TRUE(survivors_are_known(trials(), {"run_queue.hpp"}));
 }

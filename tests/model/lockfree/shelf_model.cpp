@@ -80,6 +80,7 @@ void left_to_one_that_gives_up(bool while_all_are_idle) {
 }
 
 const options two_stops{.preemptions = 2};
+const options one_freezes{.preemptions = 2, .may_fail = {.freezes = 1}};
 
 const std::vector<trial>& trials() {
   static const std::vector<trial> all = {
@@ -102,6 +103,10 @@ TEST(shelf_model, a_sentinel_gives_up_while_all_are_idle) {
 TEST(shelf_model, one_that_gives_up_while_somebody_works_misses_what_is_put) {
   EXPECT_TRUE(fails(
       {}, [] { left_to_one_that_gives_up(false); }, "nobody comes for the item"));
+}
+TEST(shelf_model, XC_18_one_that_stands_still_holds_up_nobody) {
+  for (const auto run : {owner_and_thief, used_again, two_thieves})
+    EXPECT_TRUE(holds_always(one_freezes, run));
 }
 TEST(shelf_model, mutants_are_killed) {
   EXPECT_TRUE(survivors_are_known(trials(), {"shelf.hpp"}));

@@ -41,6 +41,17 @@ void expect_holds(const body& run) {
   EXPECT_TRUE(holds(in_turn(200, 1), run));
 }
 
+// Who hands in may be stopped for good anywhere in that: others still hand in, and theirs runs.
+void one_that_posts_stands_still() {
+  pinion::scheduler s(with_workers(1));
+  tasks all(2);
+  thread other([&] { require(s.post(all.run(1)), "it is open"); });
+  require(s.submit(all.run(0)).wait().has_value(), "it ran");
+  other.join();
+  require(s.drain().wait()->ran == 2, "all have run");
+  all.expect_all();
+}
+
 class caches {
  public:
   explicit caches(unsigned cores_each) { set_cores_per_cache(cores_each); }
@@ -50,6 +61,13 @@ class caches {
 TEST(scheduler_model, begins_and_ends) {
   EXPECT_TRUE(holds_always(in_turn(5'000, 1), begin_and_end<1>));
   expect_holds(begin_and_end<2>);
+}
+
+TEST(scheduler_model, XC_18_one_that_stands_still_holds_up_nobody) {
+  for (options o : {by_lot(2'000, 1), by_priority(2'000, 1), by_priority(1'000, 2)}) {
+    o.may_fail.freezes = 1;
+    EXPECT_TRUE(holds(o, one_that_posts_stands_still));
+  }
 }
 
 TEST(scheduler_model, a_submitted_task_runs) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The checker against mistakes: each kind is found, in each mode, replays, and shrinks; and what is
 // right passes.
+#include <array>
 #include <memory>
 #include <new>
 
@@ -323,6 +324,37 @@ void count_under_lock() {
 TEST(checker, passes_a_lock) {
   EXPECT_TRUE(holds_always({}, count_under_lock));
   EXPECT_TRUE(holds_always({.preemptions = 2, .may_fail = {.spurious = 1}}, count_under_lock));
+}
+
+TEST(checker, freezes_a_thread_at_each_step) {
+  std::array<int, 4> met{};
+  const result r = check({.preemptions = 0, .may_fail = {.freezes = 1}}, [&] {
+    atomic<int> steps{0};
+    thread other([&] {
+      for (int i = 0; i < 3; ++i) steps.fetch_add(1, relaxed);
+    });
+    thread watcher([&] {});
+    watcher.join();
+    ++met[static_cast<std::size_t>(steps.load(relaxed))];
+    other.join();
+    require(steps.load(relaxed) == 3, "it goes on when it is joined");
+  });
+  EXPECT_TRUE(r.passed) << r.report;
+  for (const int times : met) EXPECT_GT(times, 0);
+}
+
+TEST(checker, tells_a_lock_from_what_is_lock_free) {
+  EXPECT_TRUE(fails({.may_fail = {.freezes = 1}}, count_under_lock, "holds up others"));
+  EXPECT_TRUE(holds_always({.may_fail = {.freezes = 1}}, [] {
+    atomic<int> count{0};
+    const auto add = [&] {
+      for (int seen = 0; !count.compare_exchange_weak(seen, seen + 1, relaxed, relaxed);) {
+      }
+    };
+    thread a(add), b(add);
+    a.join(), b.join();
+    require(count.load(relaxed) == 2, "each counts once");
+  }));
 }
 
 TEST(checker, scores_its_mutants) {

@@ -209,7 +209,7 @@ void execution::fence(order how, place at) {
 
 // --- Threads.
 
-thread_index execution::start_thread(std::function<void()> body) {
+thread_index execution::start_thread(std::function<void()> body, bool may_freeze) {
   const heap::unwatched scope;
   if (count_ == max_threads) fail("more threads than a test may have", place::here());
   if (count_ == threads_.size()) threads_.push_back(std::make_unique<one_thread>());
@@ -217,6 +217,7 @@ thread_index execution::start_thread(std::function<void()> body) {
   one_thread& t = *threads_[index];
   t.body = std::move(body);
   t.is = state::ready;
+  t.may_freeze = may_freeze;
   t.next = intents_[index] = {};
   t.memory.clear();
   t.waits_on = nullptr;
@@ -265,6 +266,7 @@ void execution::run_thread(thread_index index) {
 void execution::join(thread_index other) {
   const heap::unwatched scope;
   announce(operation::join);
+  if (threads_[other]->is == state::frozen) threads_[other]->is = state::ready;
   if (threads_[other]->is != state::ended) {
     me().is = state::waiting;
     me().waits_for = other;
@@ -314,7 +316,7 @@ void execution::note(operation what, location_index l, std::uint64_t value, stor
 }
 
 std::string execution::threads_as_text() const {
-  constexpr const char* states[] = {"ready", "waiting", "spinning", "ended"};
+  constexpr const char* states[] = {"ready", "waiting", "spinning", "frozen", "ended"};
   std::string text;
   for (std::size_t i = 0; i < count_; ++i)
     text += "  thread " + std::to_string(i) + " is " +

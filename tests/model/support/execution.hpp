@@ -89,7 +89,7 @@ class execution {
 
   // --- Threads.
 
-  thread_index start_thread(std::function<void()> body);
+  thread_index start_thread(std::function<void()> runs, bool may_freeze = false);
   bool may_start_thread();  // false: this time the system has no more
   void join(thread_index);
   thread_index running() const noexcept { return running_; }
@@ -107,7 +107,7 @@ class execution {
   const options& wanted() const noexcept { return options_; }
 
  private:
-  enum class state : std::uint8_t { ready, waiting, pausing, ended };
+  enum class state : std::uint8_t { ready, waiting, pausing, frozen, ended };
 
   struct one_thread {
     fiber runs;
@@ -118,6 +118,7 @@ class execution {
     const void* waits_on = nullptr;
     thread_index waits_for = nobody;
     std::optional<std::int64_t> deadline;
+    bool may_freeze = false;
     bool was_woken = false;
     bool wrote_since_pause = false;
     bool saw_clock_since_pause = false;
@@ -132,6 +133,7 @@ class execution {
                           bool in_total_order, place);
   void announce(operation, bool in_total_order = false);
   void yield_turn();
+  bool freezes();
   void collect_candidates();
   void end_wait_in_time(thread_index);
   [[noreturn]] void fail_stuck();

@@ -15,11 +15,11 @@
 
 namespace pinion::model {
 
-/// A thread of the test. What it does must end by itself.
+/// A thread of the test. What it does must end by itself. Of all threads those may freeze.
 class thread {
  public:
   explicit thread(std::function<void()> runs)
-      : index_(execution::current()->start_thread(std::move(runs))) {}
+      : index_(execution::current()->start_thread(std::move(runs), true)) {}
   thread(thread&&) = default;
   void join() { execution::current()->join(index_); }
 

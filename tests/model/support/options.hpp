@@ -26,6 +26,7 @@ struct faults {
   unsigned timeouts = 0;     // a wait runs into its deadline although others could go on
   unsigned allocations = 0;  // operator new throws
   unsigned threads = 0;      // a thread cannot be started
+  unsigned freezes = 0;      // a thread of the test stands still until it is joined
 };
 
 inline constexpr int unbounded = -1;

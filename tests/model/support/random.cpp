@@ -20,6 +20,7 @@ class random_strategy : public strategy {
     generator_.seed(seed_ + number * 0x9e3779b97f4a7c15);
   }
   std::size_t pick(std::size_t count) override { return generator_() % 2 == 0 ? 0 : below(count); }
+  std::size_t pick_rare() override { return below(40) == 0 ? 1 : 0; }
   bool has_next() override { return true; }
 
  protected:

@@ -39,6 +39,9 @@ class strategy {
   /// One of `count` ways; not of who goes on.
   virtual std::size_t pick(std::size_t count) = 0;
 
+  /// One of two ways, of which by lot the second is taken seldom: for what may happen anywhere.
+  virtual std::size_t pick_rare() { return pick(2); }
+
   /// After each execution. False: there is no other.
   virtual bool has_next() = 0;
 

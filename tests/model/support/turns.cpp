@@ -39,6 +39,7 @@ void execution::announce(operation what, bool in_total_order) {
 
 void execution::yield_turn() {
   if (++steps_ > options_.steps) fail("no end: too many steps", place::here());
+  if (me().is == state::ready && freezes()) me().is = state::frozen;
   collect_candidates();
   if (candidates_.empty()) {
     const bool all_ended = std::all_of(threads_.begin(), threads_.begin() + std::ptrdiff_t(count_),
@@ -58,6 +59,17 @@ void execution::yield_turn() {
   if (next == running_) return;
   const thread_index before = std::exchange(running_, next);
   fiber::switch_to(threads_[before]->runs, threads_[next]->runs);
+}
+
+// Not one that is joined by now: that is when it must go on.
+bool execution::freezes() {
+  if (left_.freezes == 0 || !me().may_freeze) return false;
+  for (thread_index i = 0; i < count_; ++i)
+    if (threads_[i]->is == state::waiting && threads_[i]->waits_for == running_) return false;
+  const std::size_t k = strategy_.pick_rare();
+  decisions_.push_back(static_cast<std::uint8_t>(k));
+  left_.freezes -= static_cast<unsigned>(k);
+  return k != 0;
 }
 
 // Who is ready; if nobody is, who waits with a deadline or spins until a certain time: then time
@@ -98,10 +110,14 @@ void execution::end_wait_in_time(thread_index index) {
 }
 
 void execution::fail_stuck() {
-  const bool spins = std::any_of(threads_.begin(), threads_.begin() + std::ptrdiff_t(count_),
-                                 [](const auto& t) { return t->is == state::pausing; });
-  fail(spins ? "stuck: threads spin, and nobody can end it"
-             : "stuck: every thread waits (a lost wake-up?)",
+  const auto some_are = [&](state what) {
+    return std::any_of(threads_.begin(), threads_.begin() + std::ptrdiff_t(count_),
+                       [&](const auto& t) { return t->is == what; });
+  };
+  if (some_are(state::frozen))
+    fail("stuck: a thread that is frozen holds up others", place::here());
+  fail(some_are(state::pausing) ? "stuck: threads spin, and nobody can end it"
+                                : "stuck: every thread waits (a lost wake-up?)",
        place::here());
 }
 

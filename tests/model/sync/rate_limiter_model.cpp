@@ -121,7 +121,19 @@ void giving_back_against_waiting() {
   giver.join();
 }
 
+// By the machine's clock: a manual one has a lock.
+void taker_and_changer() {
+  rate_limiter limit(rate::per_second(1), 2);
+  thread taker([&] { (void)limit.try_acquire(2); });
+  thread changer([&] { limit.set_burst(3); });
+  (void)limit.try_acquire(1);
+  (void)limit.try_acquire(1);
+  taker.join(), changer.join();
+  require(!limit.try_acquire(3), "no more than the burst");
+}
+
 const options two_stops{.preemptions = 2};
+const options one_freezes{.preemptions = 1, .may_fail = {.freezes = 1}};
 const options some{.how = mode::priorities, .executions = 6'000, .changes = 4};
 
 TEST(rate_limiter_model, RL_1_no_more_than_the_burst) {
@@ -136,6 +148,9 @@ TEST(rate_limiter_model, RL_12_the_line_is_served) {
   EXPECT_TRUE(holds_always(two_stops, a_new_rate_against_waiting));
   EXPECT_TRUE(holds_always(two_stops, giving_back_against_waiting));
   EXPECT_TRUE(holds(some, the_first_leaves));
+}
+TEST(rate_limiter_model, XC_18_one_that_stands_still_holds_up_nobody) {
+  EXPECT_TRUE(holds_always(one_freezes, taker_and_changer));
 }
 TEST(rate_limiter_model, mutants_are_killed) {
   auto trials = sampled(4'000, {taking_against_changes});

@@ -109,6 +109,7 @@ void the_end() {
 }
 
 const options two_stops{.preemptions = 2};
+const options one_freezes{.preemptions = 2, .may_fail = {.freezes = 1}};
 
 TEST(semaphore_model, a_permit_that_comes_back_is_found) {
   EXPECT_TRUE(holds_always({.preemptions = 3}, release_against_acquire));
@@ -125,6 +126,10 @@ TEST(semaphore_model, SEM_12_close_ends_the_wait) {
 }
 TEST(semaphore_model, who_gives_the_last_permit_back_may_destroy_it) {
   EXPECT_TRUE(holds_always(two_stops, the_end));
+}
+TEST(semaphore_model, XC_18_one_that_stands_still_holds_up_nobody) {
+  EXPECT_TRUE(holds_always(one_freezes, without_waiting));
+  EXPECT_TRUE(fails(one_freezes, the_head_gives_up, "holds up others"));  // in line, under a lock
 }
 TEST(semaphore_model, mutants_are_killed) {
   EXPECT_TRUE(survivors_are_known({{{}, without_waiting},
