@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <mutex>
 #include <stdexcept>
+#include <string>
 
 #include "src/platform/counter_clock.hpp"
 #include "src/sync/bucket.hpp"
@@ -30,7 +31,8 @@ rate_limiter::rate_limiter(rate r, std::uint64_t burst, time_source& time)
     : time_(time), by_system_(&time == &system_time()), rate_(r), burst_(burst) {
   const bool limited = r.events == 0 || r.per > duration::zero();
   if (limited && (burst == 0 || burst > max_burst)) {
-    throw std::invalid_argument("pinion::rate_limiter: no burst, or too large a one");
+    throw std::invalid_argument("rate_limiter: a burst of " + std::to_string(burst) +
+                                ", must be 1 to " + std::to_string(max_burst));
   }
   burst_ = std::min(burst, max_burst);
   publish(token_scale::of(rate_, burst_), now().time_since_epoch().count());

@@ -5,11 +5,15 @@
 #include <cassert>
 #include <mutex>
 #include <stdexcept>
+#include <string>
 
 namespace pinion {
 
 permit permit::split(std::uint64_t weight) {
-  if (weight > weight_) throw std::invalid_argument("pinion::permit: split beyond its weight");
+  if (weight > weight_) {
+    throw std::invalid_argument("permit::split: " + std::to_string(weight) + " of a weight of " +
+                                std::to_string(weight_));
+  }
   if (from_ == nullptr) return {};
   weight_ -= weight;
   return {*from_, weight};
@@ -20,7 +24,7 @@ void permit::merge(permit&& other) {
   if (from_ == nullptr) {
     from_ = other.from_;
   } else if (from_ != other.from_) {
-    throw std::invalid_argument("pinion::permit: merged with another semaphore's");
+    throw std::invalid_argument("permit::merge: that permit is of another semaphore");
   }
   weight_ += std::exchange(other.weight_, 0);
   other.from_ = nullptr;
@@ -30,7 +34,8 @@ namespace {
 
 std::uint64_t checked(std::uint64_t permits) {
   if (permits <= semaphore::max_permits) return permits;
-  throw std::invalid_argument("pinion::semaphore: too many permits");
+  throw std::invalid_argument("semaphore: " + std::to_string(permits) + " permits, must be " +
+                              std::to_string(semaphore::max_permits) + " at most");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include <mutex>
 #include <stdexcept>
+#include <string>
 
 namespace pinion {
 
@@ -15,8 +16,9 @@ namespace {
 constexpr auto no_timer = static_cast<std::uint64_t>(time_point::min().time_since_epoch().count());
 
 duration positive(duration period) {
-  if (period <= duration::zero()) throw std::invalid_argument("pinion::ticker: no period");
-  return period;
+  if (period > duration::zero()) return period;
+  throw std::invalid_argument("ticker: a period of " + std::to_string(period.count()) +
+                              " ns, must be 1 or more");
 }
 
 }  // namespace

@@ -16,6 +16,7 @@
 
 #include "tests/support/allocations.hpp"
 #include "tests/support/fan_outs.hpp"
+#include "tests/support/refusal.hpp"
 #include "tests/support/waiting.hpp"
 #include <gtest/gtest.h>
 
@@ -271,13 +272,16 @@ TEST(fan_out, XC_10_allocates_nothing_per_item_of_a_channel) {
 
 TEST(fan_out, options_out_of_range_are_named) {
   scheduler sched(test::quiet_workers(1));
-  try {
-    (void)fan_out(sched, forever_on, test::numbers(1), [](int) {},
-                  {.concurrency = ~std::size_t{0}});
-    FAIL();
-  } catch (const std::invalid_argument& e) {
-    EXPECT_NE(std::string(e.what()).find("fan_options::concurrency"), std::string::npos);
-  }
+  const auto with = [&](fan_options o) {
+    return test::refusal_of([&] {
+      (void)fan_out(
+          sched, forever_on, test::numbers(1), [](int) {}, o);
+    });
+  };
+  EXPECT_EQ(with({.concurrency = std::size_t{1} << 31}),
+            "fan_options::concurrency is 2147483648, must be 2^31 - 1 at most");
+  EXPECT_EQ(with({.buffer = std::size_t{1} << 31}),
+            "fan_options::buffer is 2147483648, must be 2^31 - 1 at most");
 }
 
 TEST_P(fan_out_with, FO_6_a_channel_that_is_closed_ends_the_results) {

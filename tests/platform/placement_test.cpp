@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "tests/support/refusal.hpp"
 #include <gtest/gtest.h>
 
 namespace {
@@ -268,12 +269,7 @@ TEST(placement, a_list_is_followed_in_its_order_and_reused_in_turn) {
 }
 
 std::string refusal_of(const topology& t, std::size_t workers, const pinning& pin) {
-  try {
-    (void)plan(t, workers, pin);
-    return "accepted";
-  } catch (const std::invalid_argument& e) {
-    return e.what();
-  }
+  return pinion::test::refusal_of([&] { (void)plan(t, workers, pin); });
 }
 
 TEST(placement, what_cannot_be_done_is_refused) {

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "tests/support/refusal.hpp"
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
@@ -463,12 +464,7 @@ TEST(topology, synthetic_packages_and_shared_l2) {
 }
 
 std::string refusal_of(const std::string& description) {
-  try {
-    topology::synthetic(description);
-    return "accepted";
-  } catch (const std::invalid_argument& e) {
-    return e.what();
-  }
+  return pinion::test::refusal_of([&] { topology::synthetic(description); });
 }
 
 TEST(topology, bad_descriptions_are_refused_with_the_word_and_the_limit) {

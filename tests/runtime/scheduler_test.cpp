@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/refusal.hpp"
 #include "tests/support/schedulers.hpp"
 #include "tests/support/waiting.hpp"
 #include <gtest/gtest.h>
@@ -432,13 +433,8 @@ TEST(scheduler, try_post_needs_an_attached_thread_and_a_free_node) {
 }
 
 TEST(scheduler, options_out_of_range_are_named_with_their_limit) {
-  const auto message = [](scheduler_options o) -> std::string {
-    try {
-      scheduler sched(std::move(o));
-    } catch (const std::invalid_argument& e) {
-      return e.what();
-    }
-    return "";
+  const auto message = [](const scheduler_options& o) {
+    return test::refusal_of([&] { scheduler sched(o); });
   };
   scheduler_options o;
   o.workers = 257;

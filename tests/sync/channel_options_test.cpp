@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "tests/support/channels.hpp"
+#include "tests/support/refusal.hpp"
 #include <gtest/gtest.h>
 
 #include "pinion/sync/channel.hpp"
@@ -53,7 +54,8 @@ TEST(channel_options, CH_25_the_newest_is_dropped_or_the_oldest_makes_room) {
 
 TEST(channel_options, CH_25_what_drops_needs_a_capacity) {
   for (const auto policy : {when_full::drop_newest, when_full::drop_oldest}) {
-    EXPECT_THROW(channel<int>({.capacity = 0, .policy = policy}), std::invalid_argument);
+    EXPECT_EQ(pinion::test::refusal_of([&] { channel<int> ch({.capacity = 0, .policy = policy}); }),
+              "channel_options::capacity is 0, must be 1 or more to drop values");
   }
   EXPECT_THROW(channel<int>(~std::size_t{0}), std::bad_alloc);
 }

@@ -9,6 +9,7 @@
 
 #include "tests/support/allocations.hpp"
 #include "tests/support/hand_wait.hpp"
+#include "tests/support/refusal.hpp"
 #include "tests/support/test_clock.hpp"
 #include "tests/support/waiting.hpp"
 #include <gtest/gtest.h>
@@ -102,7 +103,8 @@ TEST(rate_limiter, RL_6_with_no_rate_the_burst_is_all_there_is) {
 }
 
 TEST(rate_limiter, RL_7_no_burst_is_refused_when_made_and_pauses_later) {
-  EXPECT_THROW(rate_limiter(ten, 0), std::invalid_argument);
+  EXPECT_EQ(test::refusal_of([] { rate_limiter limit(ten, 0); }),
+            "rate_limiter: a burst of 0, must be 1 to " + std::to_string(rate_limiter::max_burst));
   EXPECT_THROW(rate_limiter(rate{}, 0), std::invalid_argument);
   EXPECT_THROW(rate_limiter(ten, rate_limiter::max_burst + 1), std::invalid_argument);
   manual_clock clock;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/support/allocations.hpp"
+#include "tests/support/refusal.hpp"
 #include "tests/support/waiting.hpp"
 #include <gtest/gtest.h>
 
@@ -44,7 +45,8 @@ struct ticking : testing::Test {
 
 TEST_F(ticking, TM_10_a_period_that_is_not_positive_is_an_error) {
   EXPECT_THROW(ticker(root, 0s), std::invalid_argument);
-  EXPECT_THROW(ticker(-1s), std::invalid_argument);
+  EXPECT_EQ(pinion::test::refusal_of([] { ticker t(-1ns); }),
+            "ticker: a period of -1 ns, must be 1 or more");
   ticker t(root, 1s);
   EXPECT_THROW(t.reset(0s), std::invalid_argument);
   clock.advance(1s);

@@ -45,7 +45,8 @@ class channel_state {
   channel_state(std::size_t capacity, when_full policy)
       : policy_(policy), buffer_(capacity, policy == when_full::wait) {
     if (capacity == 0 && policy != when_full::wait)
-      throw std::invalid_argument("a channel that drops values needs a capacity");
+      throw std::invalid_argument(
+          "channel_options::capacity is 0, must be 1 or more to drop values");
   }
 
   wait_list& line() const noexcept { return lock_; }
