@@ -164,6 +164,8 @@ TEST(handing_in_end, POOL_6_a_task_that_awaits_a_drain_does_not_wait_for_a_hand_
                          }(sched, ended))
                          .wait();
   EXPECT_TRUE(early.value());
+  EXPECT_EQ(other.finish(), 3u);
+  EXPECT_TRUE(sched.drain().wait());  // what was handed in looks at what goes first
 }
 
 TEST(handing_in_end, waiting_for_the_end_within_a_hand_in_is_an_error) {
