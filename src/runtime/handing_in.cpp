@@ -372,6 +372,12 @@ task_memory& gate::memory(scheduler_core& core) noexcept {
 void gate::give_back(task_memory& memory, void* node, std::uint8_t size_class) noexcept {
   memory.give_back(node, size_class);
 }
+void gate::begin_named(task_memory& memory, const char* name) noexcept {
+  memory.named.begin(name);
+}
+void gate::end_named(task_memory& memory, const char* name) noexcept {
+  memory.named.end(name);
+}
 bool gate::is_run_here(const task_node& node) noexcept {
   const current_thread* at = &current;
   while (at != nullptr && at->task != &node) at = at->outer;

@@ -318,6 +318,14 @@ void scheduler_core::check_quiet_after_change() noexcept {
   if ((now & task_memory::draining) != 0) check_quiet();
 }
 
+namespace {
+
+std::string text_of_live(std::uint64_t count) {
+  return std::to_string(count) + (count == 1 ? " live coroutine" : " live coroutines");
+}
+
+}  // namespace
+
 shutdown_report scheduler_core::report() {
   shutdown_report r;
   std::uint64_t live = 0;
@@ -340,7 +348,11 @@ shutdown_report scheduler_core::report() {
     const char* task = t->running.load(std::memory_order_relaxed);
     if (task != nullptr) r.blocking.push_back({task, t->name});
   }
-  if (live != 0) r.blocking.push_back({std::to_string(live) + " live coroutines", ""});
+  memory.named.for_each([&](const char* name, std::uint64_t count) {
+    r.blocking.push_back({text_of_live(count) + ": " + name, ""});
+    live -= std::min(live, count);
+  });
+  if (live != 0) r.blocking.push_back({text_of_live(live), ""});
   if (const std::size_t n = others_inside(); n != 0) {
     r.blocking.push_back({std::to_string(n) + " threads that hand in", ""});
   }

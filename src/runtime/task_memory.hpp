@@ -14,6 +14,7 @@
 #include "pinion/platform/os.hpp"
 #include "pinion/runtime/task_node.hpp"
 #include "src/lockfree/injector.hpp"
+#include "src/runtime/live_names.hpp"
 
 namespace pinion {
 
@@ -95,6 +96,8 @@ class task_memory {
 
   lane::pools pools;
   alignas(cache_line_size) os::atomic<std::uint32_t> life{0};  // phases; read by every post
+
+  live_names named;  // of the coroutines that it runs
 
   /// The seats' counts of results, added when the scheduler ends.
   std::uint64_t results_of_seats = 0;

@@ -404,6 +404,32 @@ TEST(task, XC_7_POOL_6_a_drain_waits_for_what_is_suspended_and_resuming_it_is_ne
   }
 }
 
+// Finds: names that are not given back when a coroutine ends.
+TEST(task, POOL_6_a_drain_names_what_is_suspended) {
+  scheduler sched(with_workers(2));
+  mailbox box;
+  for (const char* name : {"fetch", "store", "fetch"}) sched.post(wait_for(box), {.name = name});
+  auto answer = sched.submit(wait_for(box), {.name = "ended"});
+  sched.post(wait_for(box));
+  until([&] { return waiters_of(box.waiting) == 5; });
+  sched.close();
+  const auto names = [&] {
+    const auto soon = with_timeout(context::background(), duration::zero());
+    const auto report = sched.drain(soon).wait();
+    std::vector<std::string> all;
+    for (const blocker& b : report->blocking) {
+      if (b.thread.empty()) all.push_back(b.task);
+    }
+    std::sort(all.begin(), all.end());
+    return all;
+  };
+  EXPECT_EQ(names(),
+            (std::vector<std::string>{"1 live coroutine", "1 live coroutine: ended",
+                                      "1 live coroutine: store", "2 live coroutines: fetch"}));
+  for (int i = 0; i < 5; ++i) box.give(i);
+  EXPECT_TRUE(sched.drain().wait()->blocking.empty());
+}
+
 // By a thread that has no record at the scheduler, and gets none.
 TEST(task, XC_7_resuming_needs_no_memory) {
   scheduler sched(with_workers(2));

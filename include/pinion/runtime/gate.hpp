@@ -65,6 +65,9 @@ struct gate {
   /// scheduler is gone.
   static task_memory& memory(scheduler_core&) noexcept;
   static void give_back(task_memory&, void* node, std::uint8_t size_class) noexcept;
+  /// The coroutine of that name begins, and ends: for reports.
+  static void begin_named(task_memory&, const char* name) noexcept;
+  static void end_named(task_memory&, const char* name) noexcept;
   /// Does the calling thread run it?
   static bool is_run_here(const task_node&) noexcept;
   /// Does it run a node that belongs to `owner`?

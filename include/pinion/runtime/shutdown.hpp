@@ -17,6 +17,7 @@ class scheduler_core;
 /// Something that keeps a scheduler from ending.
 struct blocker {
   std::string task;    // post_options::name, or "unnamed"; or how many of what: "2 live coroutines"
+                       // without a name, "1 live coroutine: fetch" with one
   std::string thread;  // the thread that runs it; empty: none does
 };
 

@@ -121,6 +121,7 @@ class task_root : public task_node {
     const executor_ref home = gate::current_executor();
     const executor_scope scope(home);
     static_cast<void>(home->begin_live());  // never refused inside a task
+    if (self.name != nullptr) gate::begin_named(self.memory_, self.name);
     auto& promise = self.task_->promise();
     promise.begin_for(&self, &task_root::at_end, self.ctx_.get());
     run_coroutine(promise.self());
@@ -137,6 +138,7 @@ class task_root : public task_node {
 
   static std::coroutine_handle<> at_end(void* promise) noexcept {
     auto& self = *static_cast<task_root*>(task_promise_base::of(promise).whom());
+    if (self.name != nullptr) gate::end_named(self.memory_, self.name);
     self.finish(take_outcome<Kept>(self.task_->promise().outcome()));
     this_executor()->end_live();  // nothing of the task is left, temporaries included
     return {};
