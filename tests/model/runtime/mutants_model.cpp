@@ -146,10 +146,12 @@ TEST(scheduler_mutants, are_killed) {
   // The first hand-in of a thread against the end, and the last task.
   trials.push_back(only_for("look_for_the_end", 10'000, post_against_drain<1>));
   trials.push_back(only_for("attach", 2'000, post_against_drain<1>));
+  for (const body& run : {body(close_against_post), body(post_against_drain<1>)})
+    trials.push_back(only_for("join_all", 5'000, run));
   trials.push_back(only_for("operator()", 1'000, result_of_what_is_gone));
   for (const body& run : {body(without_wake_and_again), body(without_wake_after_a_while)})
     for (const char* function : {"note_unwoken", "forget_unwoken"}) {
-      trials.push_back(only_for(function, 1'000, run));
+      trials.push_back(only_for(function, 5'000, run));
       trials.back().how.may_fail.timeouts = 3;
     }
   EXPECT_TRUE(survivors_are_known(
