@@ -2,6 +2,7 @@
 #include "pinion/runtime/signal.hpp"
 
 #include <cerrno>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -20,7 +21,6 @@
 
 #include "pinion/platform/short_lock.hpp"
 #include "pinion/platform/thread.hpp"
-#include "pinion/sync/time_source.hpp"
 
 namespace pinion {
 
@@ -32,7 +32,8 @@ struct signal_registration {
 
   scoped_context ends;
   sigset_t signals;
-  sigset_t found_open;  // which of them the calling thread had not blocked
+  sigset_t found_open;      // which of them the calling thread had not blocked
+  std::uint64_t heard = 0;  // the last arrival that it was told of; under the lock of the watch
 };
 
 }  // namespace detail
@@ -59,26 +60,30 @@ const std::error_category& signal_errors() noexcept {
 // it does by default, until the child waits for it itself.
 class signal_watch {
  public:
+  // Of the context, of the list, and of the thread while it cancels.
+  using registration = std::shared_ptr<signal_registration>;
+
   static signal_watch& instance() {
     static signal_watch& one = make();
     return one;
   }
 
-  void add(signal_registration& r) {
+  void add(const registration& r) {
     const std::lock_guard lock(lock_);
     all_.reserve(all_.size() + 1);
     start();
-    all_.push_back(&r);
+    r->heard = arrivals_;
+    all_.push_back(r);
     watch_all();
   }
 
-  // Afterwards the thread does not touch it any more.
-  void remove(signal_registration& r, sigset_t& no_longer_watched) noexcept {
+  // Afterwards the thread tells it of no other signal. It may still be at one.
+  void remove(const registration& r, sigset_t& no_longer_watched) noexcept {
     const std::lock_guard lock(lock_);
-    std::erase(all_, &r);
+    std::erase(all_, r);
     sigemptyset(&no_longer_watched);
     for (int n = 1; n < NSIG; ++n) {
-      if (sigismember(&r.found_open, n) == 1 && !is_watched(n)) sigaddset(&no_longer_watched, n);
+      if (sigismember(&r->found_open, n) == 1 && !is_watched(n)) sigaddset(&no_longer_watched, n);
     }
     watch_all();
   }
@@ -86,9 +91,6 @@ class signal_watch {
  private:
   static signal_watch& make() {
     auto watch = std::make_unique<signal_watch>();
-    // Its lock is taken under this one, by contexts that end. A fork takes first what registers
-    // last, so the clock comes first here.
-    static_cast<void>(system_time());
     const int refused =
         ::pthread_atfork([] { instance().lock_.lock(); }, [] { instance().lock_.unlock(); },
                          [] { instance().begin_anew(); });
@@ -100,7 +102,7 @@ class signal_watch {
   void begin_anew() noexcept {
     sigset_t open_again;
     sigemptyset(&open_again);
-    for (const signal_registration* r : all_) sigorset(&open_again, &open_again, &r->found_open);
+    for (const registration& r : all_) sigorset(&open_again, &open_again, &r->found_open);
     all_.clear();
     if (file_ >= 0) ::close(std::exchange(file_, -1));
     lock_.unlock();
@@ -125,7 +127,7 @@ class signal_watch {
 
   // Under the lock.
   bool is_watched(int number) const noexcept {
-    for (const signal_registration* r : all_) {
+    for (const registration& r : all_) {
       if (sigismember(&r->signals, number) == 1) return true;
     }
     return false;
@@ -154,17 +156,35 @@ class signal_watch {
     }
   }
 
+  // Without the lock: what is told of the end may make such contexts and destroy them, this one
+  // too.
   void cancel_all(int number) noexcept {
-    const std::lock_guard lock(lock_);
-    for (signal_registration* r : all_) {
-      if (sigismember(&r->signals, number) == 1) {
-        r->ends.cancel(error(errc::canceled, std::error_code(number, signal_errors())));
-      }
+    const error why(errc::canceled, std::error_code(number, signal_errors()));
+    {
+      const std::lock_guard lock(lock_);
+      ++arrivals_;
     }
+    while (const registration r = next_to_hear(number)) r->ends.cancel(why);
+    // A context that was destroyed in here has given its signals back, to this thread.
+    sigset_t every;
+    sigfillset(&every);
+    ::pthread_sigmask(SIG_SETMASK, &every, nullptr);
+  }
+
+  // Null: all have heard of this arrival that were there when it came.
+  registration next_to_hear(int number) noexcept {
+    const std::lock_guard lock(lock_);
+    for (const registration& r : all_) {
+      if (r->heard == arrivals_ || sigismember(&r->signals, number) != 1) continue;
+      r->heard = arrivals_;
+      return r;
+    }
+    return nullptr;
   }
 
   short_lock lock_;  // around the rest
-  std::vector<signal_registration*> all_;
+  std::vector<registration> all_;
+  std::uint64_t arrivals_ = 0;  // of signals, so far
   int file_ = -1;
 };
 
@@ -184,7 +204,7 @@ sigset_t checked_set(std::initializer_list<int> signals) {
 
 signal_context with_signals(const context& parent, std::initializer_list<int> signals) {
   const sigset_t set = checked_set(signals);
-  auto registration = std::make_unique<signal_registration>(parent, set);
+  auto registration = std::make_shared<signal_registration>(parent, set);
   sigset_t before;
   ::pthread_sigmask(SIG_BLOCK, &set, &before);
   sigemptyset(&registration->found_open);
@@ -192,7 +212,7 @@ signal_context with_signals(const context& parent, std::initializer_list<int> si
     if (sigismember(&before, n) == 0) sigaddset(&registration->found_open, n);
   }
   try {
-    signal_watch::instance().add(*registration);
+    signal_watch::instance().add(registration);
   } catch (...) {
     ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     throw;
@@ -200,7 +220,7 @@ signal_context with_signals(const context& parent, std::initializer_list<int> si
   return signal_context(std::move(registration));
 }
 
-signal_context::signal_context(std::unique_ptr<detail::signal_registration> r) noexcept
+signal_context::signal_context(std::shared_ptr<detail::signal_registration> r) noexcept
     : context(static_cast<const context&>(r->ends)), registration_(std::move(r)) {}
 
 signal_context::signal_context(signal_context&&) noexcept = default;
@@ -208,8 +228,9 @@ signal_context::signal_context(signal_context&&) noexcept = default;
 signal_context::~signal_context() {
   if (registration_ == nullptr) return;
   sigset_t open_again;
-  signal_watch::instance().remove(*registration_, open_again);
+  signal_watch::instance().remove(registration_, open_again);
   ::pthread_sigmask(SIG_UNBLOCK, &open_again, nullptr);
+  registration_->ends.cancel();  // the thread that cancels may have it for a moment longer
 }
 
 bool signal_context::cancel(error cause) noexcept {

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "pinion/runtime/signal.hpp"
 
+#include <memory>
 #include <stdexcept>
+#include <stop_token>
 #include <utility>
 
 #include "tests/support/fork.hpp"
@@ -10,6 +12,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
+
+#include "pinion/sync/future.hpp"
 
 namespace pinion {
 namespace {
@@ -60,6 +64,31 @@ TEST(signal, it_can_be_canceled_by_hand_and_ends_with_its_parent) {
   const auto other = with_signals(parent, {SIGUSR1});
   parent.cancel();
   EXPECT_TRUE(other.is_done());
+}
+
+// Goal: what is told of a signal may end that context and make others. Finds: a lock that is held
+// while it is told (the thread waits for itself), and a mask of that thread which the destructor
+// has opened (the second signal ends the process).
+TEST(signal, XC_5_what_is_told_of_it_may_destroy_it_and_make_another) {
+  auto gone = std::make_unique<signal_context>(with_signals(context::background(), {SIGUSR1}));
+  promise<> told;
+  {
+    const std::stop_callback act(gone->stop_token(), [&] {
+      const auto other = with_signals(context::background(), {SIGUSR2});
+      gone.reset();
+      told.set({});
+    });
+    ::kill(::getpid(), SIGUSR1);
+    EXPECT_TRUE(told.get_future().wait());
+  }
+  EXPECT_TRUE(is_blocked(SIGUSR1)) << "it was given back where it was destroyed";
+  const auto again = with_signals(context::background(), {SIGUSR1});
+  ::kill(::getpid(), SIGUSR1);
+  EXPECT_TRUE(again.done().wait());
+  sigset_t found;
+  sigemptyset(&found);
+  sigaddset(&found, SIGUSR1);
+  pthread_sigmask(SIG_UNBLOCK, &found, nullptr);
 }
 
 // Goal: the child of a fork can be ended by a signal that its parent waited for, and can wait for

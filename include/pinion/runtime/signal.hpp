@@ -29,14 +29,15 @@ class [[nodiscard]] signal_context : public context {
 
  private:
   friend signal_context with_signals(const context&, std::initializer_list<int>);
-  explicit signal_context(std::unique_ptr<detail::signal_registration>) noexcept;
+  explicit signal_context(std::shared_ptr<detail::signal_registration>) noexcept;
 
-  std::unique_ptr<detail::signal_registration> registration_;
+  std::shared_ptr<detail::signal_registration> registration_;
 };
 
 /// Canceled by the first of these signals, with cause "signal N". While it lives they are blocked
 /// in the calling thread and no longer end the process; a second one does not either. A signal that
-/// is sent to one thread, as raise() does, is not seen.
+/// is sent to one thread, as raise() does, is not seen. A std::stop_callback of it runs on the
+/// thread that receives signals, and may make such contexts and destroy them, this one too.
 /// Call it early in main: threads that are started later inherit the mask.
 /// @cost      one thread, shared by all such contexts, started by the first
 /// @errors    throws std::invalid_argument for a number that is no signal or cannot be blocked,
