@@ -39,7 +39,7 @@ fan_control::fan_control(scheduler& on, const context& parent, const fan_options
       buffer_(buffer_for(options, concurrency_)),
       in_order_(options.order == order::as_submitted),
       cancel_siblings_(options.policy == on_error::cancel_siblings),
-      ctx_(with_cancel(parent)) {}
+      ctx_(with_either(parent, root_)) {}
 
 // No more than a share of what is there, so that a runner in a long call keeps nobody else from
 // starting.

@@ -141,7 +141,9 @@ item_fate pipeline_run::failed(const error& why) noexcept {
 bool pipeline_run::post_runner() noexcept {
   runner one(*this);
   try {
-    return scheduler_.post(std::move(one), {.name = "pipeline"});
+    if (scheduler_.post(std::move(one), {.name = "pipeline"})) return true;
+    not_posted_ = detail::gate::why_refused(scheduler_);
+    return false;
   } catch (const std::bad_alloc&) {
     not_posted_ = error(std::current_exception());
     return true;  // for later ones there may be memory
@@ -170,7 +172,8 @@ result<pipeline_report> pipeline_run::outcome(const counts& n) noexcept {
   }
   if (first != errc::ok && policy_ == on_error::cancel_siblings) return first;
   if (complete) return all;
-  if (ctx_.is_done()) return ctx_.cause().as(ctx_.status());
+  const bool by_stop = scheduler_.root().is_done() && ctx_.cause() == errc::stopped;
+  if (ctx_.is_done() && !by_stop) return ctx_.cause().as(ctx_.status());
   return not_posted_;
 }
 

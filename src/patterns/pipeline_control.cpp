@@ -41,7 +41,7 @@ void pause_for(duration d) noexcept {
 
 pipeline_control::pipeline_control(std::vector<std::unique_ptr<pipeline_stage>> functions,
                                    std::size_t tokens, const context& parent, const context& also)
-    : ctx_(with_cancel(parent)),
+    : ctx_(with_either(parent, also)),
       status_(&ctx_.node().state->status),
       also_status_(&also.node().state->status),
       functions_(std::move(functions)),

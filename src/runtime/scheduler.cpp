@@ -145,6 +145,11 @@ error_hook gate::hook(const scheduler& on) noexcept {
 scheduler_core& gate::core(scheduler& on) noexcept {
   return *on.core_;
 }
+errc gate::why_refused(const scheduler& on) noexcept {
+  // relaxed: the refusal came before, by the same thread or with its result.
+  const bool is_closed = (on.core_->life(std::memory_order_relaxed) & task_memory::closed) != 0;
+  return is_closed ? errc::stopped : errc::overloaded;
+}
 
 }  // namespace detail
 }  // namespace pinion

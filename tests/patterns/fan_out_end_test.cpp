@@ -205,6 +205,28 @@ TEST(fan_out, stopping_the_scheduler_ends_it) {
   }
 }
 
+// Finds: calls whose context does not end when the scheduler stops. The stop waits for them.
+TEST(fan_out, POOL_9_a_stop_ends_calls_and_inputs_that_wait) {
+  scheduler sched(test::quiet_workers(2));
+  channel<int> in;
+  channel<int> never;
+  const auto wait_for_it = [&](const context& ctx, int) { return never.recv(ctx).wait(); };
+  auto of_numbers = fan_out(sched, forever_on, test::numbers(2), wait_for_it, {.concurrency = 1});
+  auto of_values = fan_out(sched, forever_on, receiver<int>(in), [](int n) { return n; });
+  until([&] { return never.waiting_to_receive() == 1 && in.waiting_to_receive() == 1; });
+  EXPECT_TRUE(sched.stop().wait().value().blocking.empty());
+  EXPECT_EQ(of_numbers.next().wait().value().error(), errc::canceled);
+  EXPECT_EQ(of_numbers.next().wait().error(), errc::stopped);
+  EXPECT_EQ(of_values.next().wait().error(), errc::closed);
+}
+
+TEST(fan_out, a_full_queue_that_refuses_is_the_reason_of_the_end) {
+  test::full_scheduler full;
+  auto all = fan_out(full.sched, forever_on, test::numbers(2), [](int n) { return n; });
+  EXPECT_EQ(all.next().wait().error(), errc::overloaded);
+  EXPECT_EQ(all.report().not_started, 2u);
+}
+
 TEST(fan_out, a_full_queue_delays_and_loses_nothing) {
   for (const reject policy : {reject::block, reject::caller_runs}) {
     auto o = test::quiet_workers(1);

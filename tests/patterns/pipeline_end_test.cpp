@@ -272,6 +272,23 @@ TEST(pipeline, stopping_the_scheduler_ends_it) {
   }
 }
 
+// Finds: a source whose context does not end when the scheduler stops. The stop waits for it.
+TEST(pipeline, POOL_9_a_stop_ends_functions_that_wait) {
+  scheduler sched(test::quiet_workers(2));
+  channel<int> in;
+  auto work = source(receiver<int>(in)) | sink(mode::parallel, [](int) {});
+  auto running = std::move(work).run(sched, forever_on);
+  until([&] { return in.waiting_to_receive() == 1; });
+  EXPECT_TRUE(sched.stop().wait().value().blocking.empty());
+  EXPECT_EQ(running.wait().error(), errc::stopped);
+}
+
+TEST(pipeline, a_full_queue_that_refuses_is_the_reason_of_the_end) {
+  test::full_scheduler full;
+  auto work = source([]() -> std::optional<int> { return 1; }) | sink(mode::parallel, [](int) {});
+  EXPECT_EQ(std::move(work).run(full.sched, forever_on).wait().error(), errc::overloaded);
+}
+
 TEST(pipeline, an_error_that_nobody_fetches_reaches_the_hook_and_an_abandoned_run_does_not) {
   scheduler sched(test::counting_errors(2));
   const auto run = [&](int failing) {

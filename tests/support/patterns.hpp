@@ -12,6 +12,9 @@
 #include <vector>
 
 #include "tests/support/schedulers.hpp"
+#include "tests/support/waiting.hpp"
+
+#include "pinion/sync/channel.hpp"
 
 namespace pinion::test {
 
@@ -20,6 +23,27 @@ inline scheduler_options quiet_workers(std::size_t n) {
   o.on_unobserved_error = [](const error&, std::string_view) noexcept {};
   return o;
 }
+
+/// One that refuses what comes: its worker is busy and its queue is full.
+struct full_scheduler {
+  full_scheduler() {
+    (void)sched.post([this] { (void)leave.recv().wait(); });
+    until([&] { return leave.waiting_to_receive() == 1; });
+    (void)sched.post([] {});
+  }
+  ~full_scheduler() { leave.close(); }
+
+  static scheduler_options options() {
+    scheduler_options o = quiet_workers(1);
+    o.spares = 0;
+    o.queue_limit = 1;
+    o.when_full = reject::fail;
+    return o;
+  }
+
+  channel<int> leave;
+  scheduler sched{options()};
+};
 
 inline std::vector<int> numbers(int n) {
   std::vector<int> all(static_cast<std::size_t>(n));

@@ -127,8 +127,8 @@ class [[nodiscard]] results {
   ~results();
 
   /// @errors    closed after the last one. After the last one that was started, when others were
-  ///            not: why the context of the calls ended; stopped, when the scheduler took no more.
-  ///            When `ctx` ends first: its error, and nothing is lost
+  ///            not: why the context of the calls ended; stopped or overloaded, when the scheduler
+  ///            took no more. When `ctx` ends first: its error, and nothing is lost
   op<result<R>> next(const context& ctx) { return {how, core_.get(), &ctx}; }
   op<result<R>> next(scoped_context&&) = delete;  // must outlive the wait
   op<result<R>> next() { return {how, core_.get(), nullptr}; }
@@ -204,8 +204,8 @@ results<R>::~results() {
 
 /// Calls `f` for each input, on the workers of `sched`, several at a time, and from several threads
 /// at once. What it throws is its result's error. Inputs are any range; they are taken one by one,
-/// as calls can start; from a channel until it is closed or the context ends. What a range throws
-/// comes as one more result, and ends it.
+/// as calls can start; from a channel until it is closed or the context ends. The context of the
+/// calls ends with the scheduler, too. What a range throws comes as one more result, and ends it.
 /// @lifetime  a range given as an lvalue must outlive the results; so must the scheduler
 /// @cost      a few allocations at the start, none per input; about two contended
 ///            read-modify-writes per input

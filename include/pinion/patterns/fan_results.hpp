@@ -141,8 +141,9 @@ group_report fan_results<R>::report() {
 template <class R>
 error fan_results<R>::reason_for_end() const noexcept {
   if (inputs_left() == 0) return errc::closed;
-  if (ctx_.is_done()) return ctx_.cause().as(ctx_.status());
-  return errc::stopped;
+  const bool by_stop = root_.is_done() && ctx_.cause() == errc::stopped;
+  if (ctx_.is_done() && !by_stop) return ctx_.cause().as(ctx_.status());
+  return gate::why_refused(scheduler_);
 }
 
 // With the lock held. C4.

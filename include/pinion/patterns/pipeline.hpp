@@ -57,16 +57,17 @@ class [[nodiscard]] pipeline {
   /// so must the scheduler; dropping the future before cancels the run and waits for its end. A
   /// worker that waits for the future carries items itself.
   ///
-  /// When the run is canceled, no function is called any more, and what is on its way is
-  /// destroyed. An item that was delivered stays delivered.
+  /// When the run is canceled, or the scheduler stops, no function is called any more, those that
+  /// wait under their context are woken, and what is on its way is destroyed. An item that was
+  /// delivered stays delivered.
   /// @order     what a stage did with an item is visible to the next one. What a serial stage did
   ///            is visible to its next call. What all did is visible when the future is ready
   /// @cost      some allocations at the start, none per item; a short lock at each serial stage.
   ///            Items of less than about a quarter of a microsecond are carried by one worker,
   ///            while a second one watches
   /// @errors    the first error, unless keep_going; canceled, deadline_exceeded; stopped when the
-  ///            scheduler is. Throws std::bad_alloc, and std::invalid_argument for options out of
-  ///            range
+  ///            scheduler is, overloaded when its queue is full and it refuses. Throws
+  ///            std::bad_alloc, and std::invalid_argument for options out of range
   future<pipeline_report> run(scheduler&, const context&, pipeline_options = {}) &&;
   future<pipeline_report> run(scheduler&, scoped_context&&, pipeline_options = {}) && = delete;
 

@@ -75,6 +75,8 @@ struct gate {
   static scheduler_core& core(scheduler&) noexcept;  // for patterns that hand in nodes
   static error_hook hook(const scheduler_core&) noexcept;
   static error_hook hook(const scheduler&) noexcept;  // for patterns that give futures
+  /// Why a post was refused: stopped, or overloaded.
+  static errc why_refused(const scheduler&) noexcept;
   /// Counts a node of a result, made by that lane.
   static void count_result(lane& maker) noexcept { lane::count(maker.results); }
   /// The scheduler whose task the calling thread runs.

@@ -118,6 +118,9 @@ void gate::accept(scheduler_core& core, admission way, task_node& node,
 void gate::accept_later(scheduler_core&, admission, task_node&, const post_options&,
                         void*) noexcept {}
 void gate::refuse(scheduler_core&, errc, const char*) noexcept {}
+errc gate::why_refused(const scheduler&) noexcept {
+  return errc::stopped;
+}
 void* gate::take_timer(scheduler_core&, lane&) {
   return nullptr;
 }
