@@ -144,6 +144,20 @@ TEST_F(task_drops, operations_that_carry_something) {
   EXPECT_EQ(answer.wait().value(), 15);
 }
 
+struct throws_at_its_end {
+  throws_at_its_end() = default;
+  ~throws_at_its_end() noexcept(false) { throw std::runtime_error("too late"); }
+};
+task<counted> fails_after_its_value() {
+  const throws_at_its_end last;
+  co_return counted(1);
+}
+
+// Finds: a value that was returned, and is forgotten for an exception that comes after it.
+TEST_F(task_drops, a_value_that_was_returned_before_an_exception) {
+  EXPECT_EQ(sched.submit(fails_after_its_value()).wait().error(), errc::failed);
+}
+
 TEST_F(task_drops, a_callable_with_captures_that_makes_a_task) {
   source s;
   auto answer = sched.submit([&s, kept = counted(2)]() -> task<int> {

@@ -127,7 +127,8 @@ class task_promise_base : public pooled_frame, private work_item {
   std::uint32_t transfers_ = 0;
 
  protected:
-  bool failed_ = false;  // it threw
+  bool failed_ = false;    // it threw
+  bool returned_ = false;  // what it ends with is there
 };
 
 /// Holds what the task ends with.
@@ -135,6 +136,7 @@ template <class T>
 class task_outcome : public task_promise_base {
  public:
   void unhandled_exception() noexcept {
+    if (this->returned_) std::destroy_at(&outcome_);  // then a local's destructor threw
     set(error(std::current_exception()));
     this->failed_ = true;
   }
@@ -145,11 +147,12 @@ class task_outcome : public task_promise_base {
   using task_promise_base::task_promise_base;
   ~task_outcome() = default;
 
-  // Set once. What is there before is a code, which needs no destruction, so that a value whose
-  // constructor throws leaves nothing to destroy.
+  // What is there before is a code, which needs no destruction, so that a value whose constructor
+  // throws leaves nothing to destroy.
   template <class U>
   void set(U&& value) {
     std::construct_at(&outcome_, std::forward<U>(value));
+    this->returned_ = true;
   }
 
  private:
