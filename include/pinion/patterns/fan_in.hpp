@@ -42,6 +42,8 @@ struct fan_in_run {
         out(to) {
     cases.reserve(inputs.size());
     for (auto& input : inputs) cases.push_back(input.recv());
+    for (std::size_t i = cases.size(); i-- != 0;)
+      if (cases[i].never_ready()) remove(i, errc::would_deadlock);  // it was moved from
   }
 
   /// That input has ended.

@@ -47,7 +47,8 @@ class [[nodiscard]] send_permit {
 /// Where values are put in. All of it may be called by any number of threads at once.
 ///
 /// After a handle has been moved from, its try_ forms find nothing ready, and its operations wait
-/// until their context ends; without one that can end they fail with would_deadlock.
+/// until their context ends; without one that can end they fail with would_deadlock. As cases of a
+/// select they are switched off.
 template <class T>
 class send_end {
  public:

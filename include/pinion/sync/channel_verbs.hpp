@@ -138,7 +138,8 @@ struct send_verb : channel_verb<T, send_op<T>, send_verb<T>> {
                                               .withdraw = &send_verb::withdraw,
                                               .take = &take,
                                               .try_now = &try_now,
-                                              .out_when_claimed = true};
+                                              .out_when_claimed = true,
+                                              .off_without_object = true};
 };
 
 template <class T>
@@ -177,7 +178,8 @@ struct receive_verb : channel_verb<T, receive_op<T>, receive_verb<T>> {
                                               .withdraw = &receive_verb::withdraw,
                                               .take = &take,
                                               .try_now = &try_now,
-                                              .out_when_claimed = true};
+                                              .out_when_claimed = true,
+                                              .off_without_object = true};
 };
 
 template <class T>
@@ -206,7 +208,8 @@ struct receive_many_verb : channel_verb<T, receive_many_op<T>, receive_many_verb
                                               .try_complete = &receive_many_verb::try_complete,
                                               .enlist = &receive_many_verb::enlist,
                                               .withdraw = &receive_many_verb::withdraw,
-                                              .take = &take};
+                                              .take = &take,
+                                              .off_without_object = true};
 };
 
 template <class T>
@@ -230,7 +233,8 @@ struct reserve_verb : channel_verb<T, reserve_op<T>, reserve_verb<T>> {
                                               .try_complete = &reserve_verb::try_complete,
                                               .enlist = &reserve_verb::enlist,
                                               .withdraw = &reserve_verb::withdraw,
-                                              .take = &take};
+                                              .take = &take,
+                                              .off_without_object = true};
 };
 
 }  // namespace pinion::detail

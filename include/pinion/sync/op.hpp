@@ -31,6 +31,8 @@ class [[nodiscard]] op : public operation_base<op<T, Payload>, T>, private wait_
     // Whoever claims it takes it out of the line under the lock; then withdraw() has nothing to do.
     // enlist() leaves nothing for after the unlock.
     bool out_when_claimed = false;
+    // Without an object there is nothing to wait for: as a case of a select it is switched off.
+    bool off_without_object = false;
   };
 
   op(const verb& how, void* object, const context* bound, Payload carried = {}) noexcept
@@ -64,6 +66,8 @@ class [[nodiscard]] op : public operation_base<op<T, Payload>, T>, private wait_
   bool is_out(const waiter& who) const noexcept {
     return how_->out_when_claimed && who.winner() == this;
   }
+  bool never_ready() const noexcept { return object_ == nullptr && how_->off_without_object; }
+  bool may_complete() const noexcept { return !never_ready(); }
   result<T> take() { return how_->take(*this); }
   attempt attempt_now() noexcept {
     return how_->try_now != nullptr ? how_->try_now(*this) : attempt::needs_lock;

@@ -72,11 +72,9 @@ class joined_contexts {
 /// A case may be made of cases. These go down to them.
 template <class Case>
 bool join_inner_contexts(Case& c, waiter& who, joined_contexts& all) noexcept {
-  if constexpr (requires { c.enlist_case_contexts(who, all); }) {
+  if constexpr (requires { c.enlist_case_contexts(who, all); })
     return c.enlist_case_contexts(who, all);
-  } else {
-    return true;
-  }
+  return true;
 }
 template <class Op, class T>
 bool join_own_context(operation_base<Op, T>& c, waiter& who, joined_contexts& all) noexcept {
@@ -90,11 +88,15 @@ bool join_contexts(Case& c, waiter& who, joined_contexts& all) noexcept {
 /// False: as it is now, it will never be ready.
 template <class Case>
 bool may_complete(const Case& c) noexcept {
-  if constexpr (requires { c.may_complete(); }) {
-    return c.may_complete();
-  } else {
-    return true;
-  }
+  if constexpr (requires { c.may_complete(); }) return c.may_complete();
+  return true;
+}
+
+/// It is switched off: in a select it is not even tried.
+template <class Case>
+bool never_ready(const Case& c) noexcept {
+  if constexpr (requires { c.never_ready(); }) return c.never_ready();
+  return false;
 }
 
 /// For those who run it as it stands: true when somebody may end the wait. Joins the contexts.
@@ -189,8 +191,11 @@ class selecting : public operation_base<Op, T> {
 
   bool try_in_order() noexcept;
   bool try_by_lot(bool timeouts) noexcept;
+  // The context comes first for a case, too. One that is the select's own has ended the select.
   template <class Case>
-  bool try_case(Case&) noexcept;
+  bool try_case(Case& c) noexcept {
+    return has_ended(c.own_context()) || (!never_ready(c) && c.try_complete());
+  }
   template <class Case>
   bool try_case_alone(Case&) noexcept;
   bool has_ended(const context_link& its) noexcept;
@@ -200,13 +205,6 @@ class selecting : public operation_base<Op, T> {
   const context_link* ended_by_ = nullptr;  // the case, or all, ended with this context
   choice choice_;
 };
-
-// The context comes first for a case, too. One that is the select's own has ended the select.
-template <class Op, class T>
-template <class Case>
-bool selecting<Op, T>::try_case(Case& c) noexcept {
-  return has_ended(c.own_context()) || c.try_complete();
-}
 
 template <class Op, class T>
 bool selecting<Op, T>::has_ended(const context_link& its) noexcept {
@@ -254,6 +252,7 @@ template <class Op, class T>
 template <class Case>
 bool selecting<Op, T>::try_case_alone(Case& c) noexcept {
   if (has_ended(c.own_context())) return true;
+  if (never_ready(c)) return false;
   if constexpr (requires { c.try_now(); }) {
     if (c.try_now()) return true;
   }

@@ -62,6 +62,7 @@ class [[nodiscard]] when_op
   bool enlist_case_contexts(waiter& who, detail::joined_contexts& all) noexcept {
     return !on_ || detail::join_inner_contexts(case_, who, all);
   }
+  bool never_ready() const noexcept { return !on_ || detail::never_ready(case_); }
   bool may_complete() const noexcept { return on_ && detail::may_complete(case_); }
 
  private:
