@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <new>
 #include <stdexcept>
@@ -131,6 +132,7 @@ class thrower {
  public:
   explicit thrower(int n) : value_(n) { ++alive; }
   thrower(thrower&& other) : value_(other.value_) {
+    if (at_move != nullptr) std::exchange(at_move, nullptr)();
     if (until_throw-- == 0) throw std::runtime_error("a move");
     other.value_ = -1;
     ++alive;
@@ -143,6 +145,7 @@ class thrower {
   ~thrower() { --alive; }
   int value() const { return value_; }
 
+  static inline std::function<void()> at_move;  // at the next one
   static inline std::atomic<int> until_throw{-1};
   static inline std::atomic<int> alive{0};
 
@@ -209,6 +212,48 @@ TEST(channel_options, XC_14_a_move_that_throws_on_the_way_out) {
   std::move(permit).send(thrower(8));
   EXPECT_EQ(ch.try_recv().value().value(), 8);
   thrower::until_throw = -1;
+}
+
+// Finds: a value that is moved into a channel that is full, and lost when it cannot be moved back.
+TEST(channel_options, XC_14_a_value_that_was_not_sent_is_not_lost) {
+  int undelivered = 0;
+  channel<thrower> ch({.capacity = 1, .on_undelivered = [&](thrower&&) { ++undelivered; }});
+  thrower mine(2);
+  // Another is faster while it is moved into its item, and then it cannot be moved back.
+  thrower::at_move = [&] { EXPECT_TRUE(ch.try_send(thrower(1))); };
+  thrower::until_throw = 2;
+  EXPECT_THROW((void)ch.try_send(std::move(mine)), std::runtime_error);
+  EXPECT_EQ(undelivered, 1);
+  // It is full from the beginning, or closed.
+  thrower other(3);
+  thrower::until_throw = 0;
+  EXPECT_EQ(ch.try_send(std::move(other)).error(), errc::not_ready);
+  ch.close();
+  EXPECT_EQ(ch.try_send(std::move(other)).error(), errc::closed);
+  EXPECT_EQ(other.value(), 3);
+  thrower::until_throw = -1;
+  EXPECT_EQ(ch.try_recv().value().value(), 1);
+}
+
+// Finds: a value that an iterator could not move out, and that nobody hears of.
+TEST(channel_options, CH_17_CH_26_what_an_iterator_cannot_move_is_undelivered) {
+  for (int k = 0; k < 6; ++k) {
+    int undelivered = 0;
+    int received = 0;
+    {
+      channel<thrower> ch({.capacity = 3, .on_undelivered = [&](thrower&&) { ++undelivered; }});
+      for (int i = 0; i < 3; ++i) EXPECT_TRUE(ch.try_send(thrower(i)));
+      ch.close();
+      thrower::until_throw = k;
+      try {
+        for (const thrower& t : ch) received += t.value() >= 0 ? 1 : 0;
+      } catch (const std::runtime_error&) {
+      }
+      thrower::until_throw = -1;
+    }
+    EXPECT_EQ(received + undelivered, 3) << "move " << k;
+  }
+  EXPECT_EQ(thrower::alive.load(), 0);
 }
 
 }  // namespace

@@ -157,13 +157,14 @@ class fan_input<In> {
     // relaxed: as in left.
     if (ended_.load(std::memory_order_relaxed)) return false;
     result<value> next = from_.recv(*ctx_).wait();
-    if (next) {
-      c.item.emplace(*std::move(next));
-    } else if (next.error() == errc::failed) {
-      c.thrown = next.error().exception();
+    try {
+      if (next) c.item.emplace(*std::move(next));
+    } catch (...) {
+      c.thrown = std::current_exception();
     }
-    if (!next) ended_.store(true, std::memory_order_relaxed);  // relaxed: as in left
-    if (!next && c.thrown == nullptr) return false;
+    if (!next && next.error() == errc::failed) c.thrown = next.error().exception();
+    if (!c.item) ended_.store(true, std::memory_order_relaxed);  // relaxed: as in left
+    if (!c.item && c.thrown == nullptr) return false;
     // relaxed: written under the lock, read by those who count.
     c.position = claimed_.load(std::memory_order_relaxed);
     claimed_.store(c.position + 1, std::memory_order_relaxed);  // relaxed: as above

@@ -32,6 +32,14 @@ class channel_core : public channel_state<T>, public std::enable_shared_from_thi
     return how == road::passed ? send_outcome::sent : send_outcome::full;
   }
 
+  /// What a send that is tried now would come to; `sent` also when it would be dropped.
+  send_outcome look_to_send() noexcept {
+    return locked([&] {
+      if (this->is_closed()) return send_outcome::closed;
+      return this->takes_now() ? send_outcome::sent : send_outcome::full;
+    });
+  }
+
   /// Empty: not ready, or (`drained`) never any more.
   std::optional<item> try_receive(bool& drained) noexcept {
     std::optional<item> value;
@@ -65,10 +73,11 @@ class channel_core : public channel_state<T>, public std::enable_shared_from_thi
   }
 
   /// One of the values that nobody will receive. Never under the lock.
-  void undelivered(item& value) noexcept {
+  void undelivered(item& value) noexcept { undelivered_value(value_in<T>(value)); }
+  void undelivered_value(T& value) noexcept {
     if (on_undelivered_ == nullptr) return;
     try {
-      on_undelivered_(std::move(value_in<T>(value)));
+      on_undelivered_(std::move(value));
     } catch (...) {
       print_unobserved_error(error(std::current_exception()), "on_undelivered");
     }

@@ -65,9 +65,12 @@ class send_end {
   send_op<T> send(T value) { return sending(nullptr, std::move(value)); }
   send_op<T> send(scoped_context&&, T) = delete;  // must outlive the wait
 
-  /// Moves from `value` only on success.
+  /// Moves from `value` only on success; a T whose move may throw is moved back when others were
+  /// faster.
   /// @blocks    never, but for the short critical sections of others
-  /// @errors    not_ready, closed. Throws what a move of T throws
+  /// @errors    not_ready, closed. Throws what a move of T throws; a value that cannot be moved
+  /// back
+  ///            goes to on_undelivered
   result<> try_send(T&& value) noexcept(detail::travels_in_place<T>) {
     using detail::send_outcome;
     if (core_ == nullptr) return errc::not_ready;
@@ -115,11 +118,21 @@ class send_end {
     if constexpr (detail::travels_in_place<T>) {
       return core_->try_send(value);
     } else {
+      using detail::send_outcome;
+      const send_outcome before = core_->look_to_send();
+      if (before != send_outcome::sent) return before;
       auto item = detail::to_item(std::move(value));
-      const detail::send_outcome how = core_->try_send(item);
-      if (how == detail::send_outcome::full || how == detail::send_outcome::closed)
-        value = std::move(*item);
+      const send_outcome how = core_->try_send(item);
+      if (how == send_outcome::full || how == send_outcome::closed) give_back(item, value);
       return how;
+    }
+  }
+  void give_back(channel_item<T>& item, T& value) {
+    try {
+      value = std::move(*item);
+    } catch (...) {
+      core_->undelivered(item);
+      throw;
     }
   }
 };
@@ -160,6 +173,7 @@ class receive_end {
 
   /// for (T& value : ch): receives until closed, blocking the thread like recv().wait(). A cause
   /// ends it, too, without a word: try_recv().error() has it afterwards.
+  /// @errors    throws what a move of T throws: on_undelivered gets the value
   class iterator {
    public:
     using value_type = T;
@@ -181,11 +195,19 @@ class receive_end {
 
     void next() {
       value_.reset();
-      result<T> r = from_->recv().wait();
-      if (r)
-        value_.emplace(std::move(*r));
-      else if (r.error() != errc::closed)
-        r.error().raise();
+      receive_op<T> receiving = from_->recv();
+      result<T> r = receiving.wait();
+      if (r) return hold(*r);
+      if (receiving.payload()) from_->core_->undelivered(*receiving.payload());
+      if (r.error() != errc::closed) r.error().raise();
+    }
+    void hold(T& value) {
+      try {
+        value_.emplace(std::move(value));
+      } catch (...) {
+        from_->core_->undelivered_value(value);
+        throw;
+      }
     }
 
     receive_end* from_;

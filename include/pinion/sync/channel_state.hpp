@@ -80,6 +80,11 @@ class channel_state {
   bool is_drained() const noexcept { return closed_ && buffer_.size() == 0 && reserved_ == 0; }
   std::size_t size() const noexcept { return buffer_.size(); }
 
+  /// Would put() take a value now, or drop it?
+  bool takes_now() const noexcept {
+    return has_room() || policy_ != when_full::wait || !receives_.empty() || !batches_.empty();
+  }
+
   /// `displaced(item&&)` gets the oldest value if that has to make room.
   template <class Displaced>
   send_outcome put(item& value, claimed_links& claimed, Displaced&& displaced) noexcept {
