@@ -109,6 +109,7 @@ scoped_context with_timeout(const context& parent, duration timeout, error cause
 }
 
 scoped_context with_deadline(const context& parent, time_point when, error cause) {
+  if (cause == errc::ok) cause = errc::deadline_exceeded;
   const bool own = when < parent.deadline();  // else the parent's ends it, at the latest
   if (own && !parent.time().prepare()) {
     throw std::system_error(make_error_code(errc::unavailable), "no thread for a deadline");

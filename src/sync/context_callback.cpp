@@ -141,6 +141,7 @@ void context_callback::be_refused() noexcept {
 // Only one thread comes here, or is the one that removes it.
 void context_callback::finish() noexcept {
   f_ = nullptr;
+  ctx_ = context::background();
   wake_chain woken;  // outlives the lock
   std::lock_guard lock(line);
   stage_ = stage::over;

@@ -314,6 +314,22 @@ TEST_F(context_callback, it_keeps_its_context_until_it_has_run) {
   EXPECT_EQ(children_of(other), 0u);
 }
 
+// Finds: a registration that outlives the callback, and keeps the context and its values with it.
+TEST_F(context_callback, it_lets_go_of_its_context_when_it_has_run) {
+  auto value = std::make_shared<int>(1);
+  const std::weak_ptr<int> seen = value;
+  struct key : pinion::context_key<std::shared_ptr<int>> {};
+  auto below = std::make_unique<scoped_context>(
+      with_cancel(pinion::with_value<key>(background(), std::move(value))));
+  const auto made = below->on_done(ex, count);
+  below->cancel();
+  below.reset();
+  EXPECT_FALSE(seen.expired());
+  ex.run();
+  EXPECT_EQ(runs, 1);
+  EXPECT_TRUE(seen.expired());
+}
+
 TEST_F(context_callback, a_deadline_posts_it) {
   test_clock clock;
   auto late = with_timeout(context::root(clock), 1s);

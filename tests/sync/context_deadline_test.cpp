@@ -43,6 +43,11 @@ TEST(context, CTX_16_the_first_cause_stays_with_deadlines) {
   }
 }
 
+TEST(context, CTX_16_a_deadline_without_a_cause_is_its_own) {
+  const auto late = with_timeout(context::background(), duration::zero(), errc::ok);
+  EXPECT_EQ(late.cause(), errc::deadline_exceeded);
+}
+
 TEST(context, CTX_18_a_deadline_and_a_cancel_each_have_their_cause) {
   tree late(1s, user_error("late"));
   auto below = with_cancel(late.child);

@@ -74,9 +74,10 @@ class event_count {
 
   /// Completes once `condition()` is true.
   ///
-  /// The condition is asked by who waits and by notify_all(), on any thread and never two at once,
-  /// with the lock of this event count held: it is to look at atomics, and has no effects. It must
-  /// not throw, lock, wait, or use this event count.
+  /// The condition is asked by who waits, and while that stands in line by notify_all(), on any
+  /// thread, with the lock of this event count held but for the first time. That of one wait is
+  /// never asked by two at once; those of different waits may be. It is to look at atomics, and has
+  /// no effects. It must not throw, lock, wait, or use this event count.
   /// @order     sees what was done before the notify_all() that found the condition true
   /// @cost      no allocation
   /// @errors    canceled, deadline_exceeded
