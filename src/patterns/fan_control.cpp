@@ -12,21 +12,25 @@ namespace pinion::detail {
 
 namespace {
 
-std::uint32_t checked(std::size_t value, const char* option) {
-  constexpr std::size_t most = std::numeric_limits<std::int32_t>::max();
-  if (value <= most) return static_cast<std::uint32_t>(value);
+constexpr std::size_t most = std::numeric_limits<std::int32_t>::max();
+
+std::uint32_t checked(std::size_t value, std::size_t limit, const char* option) {
+  if (value <= limit) return static_cast<std::uint32_t>(value);
   throw std::invalid_argument("fan_options::" + std::string(option) + " is " +
-                              std::to_string(value) + ", must be 2^31 - 1 at most");
+                              std::to_string(value) + ", must be " + std::to_string(limit) +
+                              " at most");
+}
+
+// Without a buffer of its own it has one of twice as many.
+std::uint32_t concurrency_for(const fan_options& o, const scheduler& on) {
+  const std::size_t wanted = o.concurrency != 0 ? o.concurrency : on.workers();
+  return checked(wanted, o.buffer != 0 ? most : most / 2, "concurrency");
 }
 
 std::uint32_t buffer_for(const fan_options& o, std::uint32_t concurrency) {
-  constexpr std::size_t usual_min = 64;  // as completed, for calls that take no time
-  std::size_t wanted = o.buffer;
-  if (wanted == 0) {
-    wanted = std::size_t{2} * concurrency;
-    if (o.order == order::as_completed) wanted = std::max(wanted, usual_min);
-  }
-  return std::max(checked(wanted, "buffer"), concurrency);
+  constexpr std::uint32_t usual_min = 64;  // as completed, for calls that take no time
+  if (o.buffer != 0) return std::max(checked(o.buffer, most, "buffer"), concurrency);
+  return o.order == order::as_completed ? std::max(2 * concurrency, usual_min) : 2 * concurrency;
 }
 
 }  // namespace
@@ -34,8 +38,7 @@ std::uint32_t buffer_for(const fan_options& o, std::uint32_t concurrency) {
 fan_control::fan_control(scheduler& on, const context& parent, const fan_options& options)
     : scheduler_(on),
       root_(on.root()),
-      concurrency_(
-          checked(options.concurrency != 0 ? options.concurrency : on.workers(), "concurrency")),
+      concurrency_(concurrency_for(options, on)),
       buffer_(buffer_for(options, concurrency_)),
       in_order_(options.order == order::as_submitted),
       cancel_siblings_(options.policy == on_error::cancel_siblings),

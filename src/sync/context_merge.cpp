@@ -79,6 +79,7 @@ void merged_node::bind(const context_binding* first, const context_binding* seco
 }  // namespace detail
 
 using detail::cancel_node;
+using detail::context_node;
 using detail::merged_node;
 
 namespace {
@@ -94,6 +95,13 @@ bool ends_with(const cancel_node* node, const cancel_node* above) noexcept {
   return false;
 }
 
+/// A child of `tree` is all there is to merge: the other has no values and no clock to add.
+bool is_all(const context_node& tree, const context_node& other, bool other_is_first) noexcept {
+  if (other.bindings != nullptr && other.bindings != tree.bindings) return false;
+  return other.time == nullptr || other.time == tree.time ||
+         (!other_is_first && tree.time != nullptr);
+}
+
 }  // namespace
 
 scoped_context with_either(const context& first, const context& second) {
@@ -102,6 +110,8 @@ scoped_context with_either(const context& first, const context& second) {
   const std::uint32_t merges[] = {a != nullptr ? a->merges : 0, b != nullptr ? b->merges : 0};
   const bool of_first = b == nullptr || ends_with(a, b);
   const bool of_second = !of_first && (a == nullptr || ends_with(b, a));
+  if (of_first && is_all(first.node(), second.node(), false)) return with_cancel(first);
+  if (of_second && is_all(second.node(), first.node(), true)) return with_cancel(second);
   const bool bridged = !of_first && !of_second;
   // The way over a bridge is the more costly one, so it goes to where fewer lie behind.
   const bool first_is_tree = of_first || (bridged && merges[0] >= merges[1]);

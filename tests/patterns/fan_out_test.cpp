@@ -270,6 +270,30 @@ TEST(fan_out, XC_10_allocates_nothing_per_item_of_a_channel) {
   EXPECT_LT(test::allocations_once_warm(all_of_them), 60u);
 }
 
+struct moved_so_often {  // and no more
+  explicit moved_so_often(int n) : moves_left(n) {}
+  moved_so_often(moved_so_often&& other) : moves_left(other.moves_left - 1) {
+    if (moves_left < 0) throw std::runtime_error("a move");
+  }
+  moved_so_often& operator=(moved_so_often&&) = default;
+  int moves_left;
+};
+
+// Finds: a move that throws where nothing may throw.
+TEST(fan_out, XC_14_a_value_of_a_channel_whose_move_throws_is_the_last_result) {
+  for (int n = 1; n < 8; ++n) {
+    scheduler sched(test::quiet_workers(1));
+    channel<moved_so_often> in(1);
+    ASSERT_TRUE(in.try_send(moved_so_often(n)));
+    in.close();
+    auto all = fan_out(sched, forever_on, receiver<moved_so_often>(in),
+                       [](const moved_so_often& m) { return m.moves_left; });
+    const auto got = all.next().wait().value();
+    EXPECT_TRUE(got || got.error() == errc::failed);
+    EXPECT_EQ(all.next().wait().error(), errc::closed);
+  }
+}
+
 TEST(fan_out, options_out_of_range_are_named) {
   scheduler sched(test::quiet_workers(1));
   const auto with = [&](fan_options o) {
@@ -278,10 +302,12 @@ TEST(fan_out, options_out_of_range_are_named) {
           sched, forever_on, test::numbers(1), [](int) {}, o);
     });
   };
-  EXPECT_EQ(with({.concurrency = std::size_t{1} << 31}),
-            "fan_options::concurrency is 2147483648, must be 2^31 - 1 at most");
+  EXPECT_EQ(with({.concurrency = std::size_t{1} << 30}),  // twice as many slots
+            "fan_options::concurrency is 1073741824, must be 1073741823 at most");
+  EXPECT_EQ(with({.concurrency = std::size_t{1} << 31, .buffer = 1}),
+            "fan_options::concurrency is 2147483648, must be 2147483647 at most");
   EXPECT_EQ(with({.buffer = std::size_t{1} << 31}),
-            "fan_options::buffer is 2147483648, must be 2^31 - 1 at most");
+            "fan_options::buffer is 2147483648, must be 2147483647 at most");
 }
 
 TEST_P(fan_out_with, FO_6_a_channel_that_is_closed_ends_the_results) {
