@@ -60,6 +60,8 @@ const placement& scheduler::plan() const noexcept {
 
 std::vector<std::string> scheduler::warnings() const {
   std::vector<std::string> all = core_->places.warnings;
+  // relaxed: as in the destructor. One of the parent's threads may have had the lock.
+  if ((core_->life(std::memory_order_relaxed) & task_memory::forked) != 0) return all;
   const std::lock_guard lock(core_->threads_lock);
   all.insert(all.end(), core_->refusals.begin(), core_->refusals.end());
   return all;

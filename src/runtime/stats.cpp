@@ -51,6 +51,9 @@ scheduler_stats scheduler::stats() const {
   sum.outside_wakes = value_of(core.outside_wakes);
   sum.queued_outside = core.outside.size_approx();
   for (const auto& pool : core.memory.pools.of) sum.node_bytes += pool.reserved_bytes();
+  // relaxed: the child of a fork has had it set before it ran anything. It has none of the threads,
+  // and one of them may have had the lock.
+  if ((core.life(std::memory_order_relaxed) & detail::task_memory::forked) != 0) return sum;
   const std::lock_guard lock(core.threads_lock);
   sum.threads = core.threads.size();
   for (const auto& t : core.threads) {
