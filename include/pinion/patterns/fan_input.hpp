@@ -33,6 +33,7 @@ namespace pinion::detail {
 // The claim of another runner is over in an instant, or waits for the source of the range.
 inline std::unique_lock<short_lock> lock_or_lend(short_lock& claims) noexcept {
   std::unique_lock lock(claims, std::try_to_lock);
+  if (lock) return lock;
   for (spin_budget budget(std::chrono::microseconds(2)); !lock && budget.spin();) {
     static_cast<void>(lock.try_lock());
   }
