@@ -64,8 +64,10 @@ class pipeline_run final : public detail::future_state<pipeline_report>,
     return false;
   }
   static void abandon(future_state_base& base) noexcept {
-    of(base).is_abandoned_ = true;
-    of(base).ctx_.cancel();
+    pipeline_run& self = of(base);
+    self.is_abandoned_ = true;
+    self.ctx_.cancel();
+    self.run_waiting();  // its runner may be posted to the very worker that waits now
   }
   static void report(future_state_base& base, const error& e) noexcept {
     const pipeline_run& self = of(base);

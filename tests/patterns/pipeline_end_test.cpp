@@ -211,6 +211,18 @@ TEST_P(pipeline_end, a_dropped_future_inside_a_task_joins_too) {
   EXPECT_TRUE(done.wait());
 }
 
+// Finds: a worker without a stand-in that waits for a runner which only itself could run.
+TEST(pipeline, a_dropped_future_needs_no_other_worker) {
+  auto o = test::quiet_workers(1);
+  o.spares = 0;
+  scheduler sched(o);
+  const auto drops = [&] {
+    auto work = source([]() -> std::optional<int> { return 1; }) | sink(mode::parallel, [](int) {});
+    const auto dropped = std::move(work).run(sched, forever_on);
+  };
+  EXPECT_TRUE(sched.submit(drops).wait());
+}
+
 TEST_P(pipeline_end, PL_15_channels_at_both_ends_close_downward_and_cancel_upward) {
   channel<int> in(2);
   channel<int> out(2);
