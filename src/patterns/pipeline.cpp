@@ -120,7 +120,11 @@ class pipeline_run::runner {
 
   void operator()() noexcept {
     pipeline_run& run = *std::exchange(of_, nullptr);
-    run.run_posted();
+    if (run.scheduler_.this_worker()) {
+      run.run_posted();
+    } else {
+      run.run_in_caller();
+    }
     run.let_go();
   }
 

@@ -91,6 +91,14 @@ void pipeline_control::run_posted() noexcept {
   run(lock, true);
 }
 
+void pipeline_control::run_in_caller() noexcept {
+  guard lock(lock_);
+  posted_ = 0;
+  if (over_ || running_ != 0) return;
+  ++running_;
+  run(lock, false);
+}
+
 void pipeline_control::run_waiting() noexcept {
   guard lock(lock_);
   if (over_) return;

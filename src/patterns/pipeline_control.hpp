@@ -79,6 +79,10 @@ class pipeline_control {
   /// A runner that was posted; and one that waits for the end meanwhile, and stays to the end of
   /// the work it can find. Who calls these, or the next, keeps *this alive.
   void run_posted() noexcept;
+  /// One that was posted, and came back to who posted it: a scheduler may let the caller run what
+  /// it has no room for. A runner that has posted it goes on itself: what the other would wait for
+  /// is further down on the same stack.
+  void run_in_caller() noexcept;
   void run_waiting() noexcept;
   /// One was posted and never ran.
   void give_up_posted() noexcept;

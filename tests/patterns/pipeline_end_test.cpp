@@ -211,6 +211,22 @@ TEST_P(pipeline_end, a_dropped_future_inside_a_task_joins_too) {
   EXPECT_TRUE(done.wait());
 }
 
+// Finds: a runner that comes back to the thread of the one that posted it, and waits for that one.
+TEST(pipeline, a_full_queue_lets_the_caller_carry_the_items) {
+  test::full_scheduler full(reject::caller_runs);
+  const auto caller = std::this_thread::get_id();
+  int delivered = 0;
+  auto work = source([n = 0]() mutable { return n < 20'000 ? std::optional(n++) : std::nullopt; }) |
+              stage(mode::parallel, [](int n) { return n; }) |
+              stage(mode::serial_in_order, [](int n) { return n; }) |
+              sink(mode::parallel, [&](int n) {
+                EXPECT_EQ(n, delivered++);
+                EXPECT_EQ(std::this_thread::get_id(), caller);
+              });
+  EXPECT_TRUE(std::move(work).run(full.sched, forever_on, {.max_in_flight = 64}).wait());
+  EXPECT_EQ(delivered, 20'000);
+}
+
 // Finds: a worker without a stand-in that waits for a runner which only itself could run.
 TEST(pipeline, a_dropped_future_needs_no_other_worker) {
   auto o = test::quiet_workers(1);

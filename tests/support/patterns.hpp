@@ -24,25 +24,25 @@ inline scheduler_options quiet_workers(std::size_t n) {
   return o;
 }
 
-/// One that refuses what comes: its worker is busy and its queue is full.
+/// One that has no room for what comes: its worker is busy and its queue is full.
 struct full_scheduler {
-  full_scheduler() {
+  explicit full_scheduler(reject when_full = reject::fail) : sched(options(when_full)) {
     (void)sched.post([this] { (void)leave.recv().wait(); });
     until([&] { return leave.waiting_to_receive() == 1; });
     (void)sched.post([] {});
   }
   ~full_scheduler() { leave.close(); }
 
-  static scheduler_options options() {
+  static scheduler_options options(reject when_full) {
     scheduler_options o = quiet_workers(1);
     o.spares = 0;
     o.queue_limit = 1;
-    o.when_full = reject::fail;
+    o.when_full = when_full;
     return o;
   }
 
   channel<int> leave;
-  scheduler sched{options()};
+  scheduler sched;
 };
 
 inline std::vector<int> numbers(int n) {

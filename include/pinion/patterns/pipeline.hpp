@@ -55,7 +55,8 @@ class [[nodiscard]] pipeline {
 
   /// Starts it. What the source and the stages refer to must live until the future is ready, and
   /// so must the scheduler; dropping the future before cancels the run and waits for its end. A
-  /// worker that waits for the future carries items itself.
+  /// worker that waits for the future carries items itself; with reject::caller_runs and a full
+  /// queue the caller does, in here.
   ///
   /// When the run is canceled, or the scheduler stops, no function is called any more, those that
   /// wait under their context are woken, and what is on its way is destroyed. An item that was
