@@ -79,7 +79,7 @@ measurement fan_out_of(const body& b, std::size_t workers, const fan_options& op
 void add_fan_outs() {
   const std::size_t workers = 2;
   for (const body& b : bodies) {
-    for (const std::size_t buffer : {64, 1024}) {
+    for (const std::size_t buffer : {std::size_t{64}, std::size_t{1024}}) {
       for (const order how : {order::as_completed, order::as_submitted}) {
         add_benchmark("patterns/fan_out/" +
                           std::string(how == order::as_completed ? "completed" : "submitted") +
