@@ -138,13 +138,18 @@ pipeline_control::chance pipeline_control::work_off(guard& lock, pipeline_runner
   call_batch(mine.batch);
   lock.lock();
   if (may_be_robbed) --to_be_robbed_;
-  end_batch(mine.batch);
-  if (!mine.counts(size)) return chance::work;
-  mine.look_at_clock();
-  batch_size_ = mine.batch_size();
-  if (mine.turn_is_over()) return chance::turn_is_over;
+  const bool is_time = mine.counts(size);
+  if (is_time) {
+    mine.look_at_clock();
+    batch_size_ = mine.batch_size();
+  }
+  const bool turn_is_over = is_time && mine.turn_is_over();
   const bool others_carry = running_ - (looking_ ? 1 : 0) > 1;
-  return others_carry && mine.trial_is_due() ? look(lock, mine) : chance::work;
+  const bool looks = is_time && !turn_is_over && others_carry && mine.trial_is_due();
+  const bool may_go_on = !turn_is_over && !looks && size <= mine.batch_size();
+  if (!may_go_on || !go_on_whole(mine)) end_batch(mine.batch);
+  if (turn_is_over) return chance::turn_is_over;
+  return looks ? look(lock, mine) : chance::work;
 }
 
 // With nothing left to do, nobody waits for a runner that is posted: in a full queue, that could be

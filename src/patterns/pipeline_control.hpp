@@ -52,6 +52,7 @@ struct pipeline_batch {
   std::uint32_t stage = 0;
   std::uint32_t size = 0;
   std::uint32_t robbed = 0;  // those done before were taken by others; under the lock
+  bool all_kept = true;      // of those done, each for the next stage; for the runner alone
   error why = errc::failed;  // for the runner alone
 
   // Written by the runner without the lock, and looked at by who has the lock.
@@ -141,8 +142,13 @@ class pipeline_control {
   bool take(pipeline_runner&) noexcept;
   void take_from(std::uint32_t stage, pipeline_batch&, std::uint32_t most) noexcept;
   void end_batch(pipeline_batch&) noexcept;
+  bool go_on_whole(pipeline_runner&) noexcept;
+  bool may_go_on_whole(const pipeline_batch&) const noexcept;
+  void free_stage(stage&, std::uint32_t done) noexcept;
+  static void begin_batch(pipeline_batch&, std::uint32_t stage) noexcept;
   void pass(pipeline_token&) noexcept;
   void pass_from_source(pipeline_token&) noexcept;
+  void count_from_source(pipeline_token&) noexcept;
   void stand_in_line(pipeline_token&) noexcept;
   void let_pass(stage&) noexcept;
   void move_on_empty(pipeline_token&) noexcept;

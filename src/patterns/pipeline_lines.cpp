@@ -23,6 +23,7 @@ bool pipeline_control::work_is_left() const noexcept {
 
 // What is farthest goes first: it frees tokens.
 bool pipeline_control::take(pipeline_runner& r) noexcept {
+  if (r.batch.size != 0) return true;  // it has gone on whole
   if (canceled()) return false;
   for (std::uint32_t s = last_ + 1; s-- != 0;) {
     if (!is_open(stages_[s])) continue;
@@ -33,13 +34,19 @@ bool pipeline_control::take(pipeline_runner& r) noexcept {
   return false;
 }
 
+void pipeline_control::begin_batch(pipeline_batch& b, std::uint32_t stage) noexcept {
+  b.stage = stage;
+  b.robbed = 0;
+  b.all_kept = true;
+  b.done.store(0, std::memory_order_relaxed);   // relaxed: under the lock, which publishes it
+  b.begun.store(0, std::memory_order_relaxed);  // relaxed: as above
+}
+
 void pipeline_control::take_from(std::uint32_t number, pipeline_batch& b,
                                  std::uint32_t most) noexcept {
   stage& s = stages_[number];
-  b.stage = number;
-  b.size = b.robbed = 0;
-  b.done.store(0, std::memory_order_relaxed);   // relaxed: under the lock, which publishes it
-  b.begun.store(0, std::memory_order_relaxed);  // relaxed: as above
+  begin_batch(b, number);
+  b.size = 0;
   if (s.how != mode::parallel) s.busy = true;
   if (is_source(s)) {
     for (; free_ != nullptr && b.size < most; free_ = free_->next) {
@@ -66,6 +73,7 @@ void pipeline_control::call_batch(pipeline_batch& b) noexcept {
     if (may_be_shared && b.begun.fetch_add(1, std::memory_order_relaxed) >= b.size) break;
     pipeline_token& t = *b.tokens[i];
     call_one(t, b.why);
+    if (t.fate != item_fate::kept) b.all_kept = false;
     const bool is_end = b.stage == 0 && t.fate != item_fate::kept;
     // release: publishes what was made of the item, which is somebody else's from here on; pairs
     // with the acquire in rob.
@@ -98,15 +106,60 @@ void pipeline_control::end_batch(pipeline_batch& b) noexcept {
   for (std::uint32_t i = b.robbed; i < done; ++i) pass(*b.tokens[i]);
   const std::uint32_t size = std::exchange(b.size, 0);  // nothing is to be robbed of it any more
   stage& s = stages_[b.stage];
+  for (std::uint32_t i = size; is_source(s) && i-- != done;) put_back(*b.tokens[i]);
+  free_stage(s, done);
+}
+
+// Of a serial one: others may enter.
+void pipeline_control::free_stage(stage& s, std::uint32_t done) noexcept {
   if (s.how == mode::parallel) return;
   s.busy = false;
   if (is_source(s)) {
-    for (std::uint32_t i = size; i-- != done;) put_back(*b.tokens[i]);
     progress_.store(next_sequence_, std::memory_order_relaxed);  // relaxed: for speed alone
   } else if (s.how == mode::serial_in_order) {
     s.turn += done;
     let_pass(s);
   }
+}
+
+// What end_batch and take would do, where the batch would come out of them as it is: the items do
+// not go through the line.
+bool pipeline_control::go_on_whole(pipeline_runner& r) noexcept {
+  pipeline_batch& b = r.batch;
+  if (!may_go_on_whole(b)) return false;
+  stage& left = stages_[b.stage];
+  const std::uint32_t number = b.tokens[0]->stage + 1;
+  for (std::uint32_t i = 0; i < b.size; ++i) {
+    pipeline_token& t = *b.tokens[i];
+    if (is_source(left)) count_from_source(t);
+    t.stage = number;
+  }
+  if (stages_[number].how != mode::parallel) stages_[number].busy = true;
+  free_stage(left, b.size);
+  begin_batch(b, number);
+  ++r.number;
+  return true;
+}
+
+// All of it is left, in the order in which the next stage would take it, and nothing that is
+// farther or there before.
+bool pipeline_control::may_go_on_whole(const pipeline_batch& b) const noexcept {
+  // relaxed: written by this thread.
+  if (b.robbed != 0 || !b.all_kept || b.done.load(std::memory_order_relaxed) != b.size)
+    return false;
+  const std::uint32_t number = b.tokens[0]->stage + 1;  // of all: they have passed the same stages
+  if (number > last_) return false;
+  for (std::uint32_t s = last_; s > number; --s) {
+    if (is_open(stages_[s])) return false;
+  }
+  const stage& s = stages_[number];
+  if (s.how != mode::serial_in_order) return !s.busy && s.line.empty();
+  // Whose turn it is, is the first of those that are in it: if it is busy, it is not this one's.
+  if (b.stage == 0) return s.turn == next_sequence_;
+  for (std::uint32_t i = 0; i < b.size; ++i) {
+    if (b.tokens[i]->sequence != s.turn + i) return false;
+  }
+  return true;
 }
 
 // The runner of the batch is in a function. What it has done goes on, and of a parallel stage what
@@ -142,12 +195,20 @@ void pipeline_control::pass(pipeline_token& t) noexcept {
 void pipeline_control::pass_from_source(pipeline_token& t) noexcept {
   t.holds = t.fate == item_fate::kept;
   if (t.fate == item_fate::ended || t.fate == item_fate::failed) source_ended_ = true;
-  if (t.fate == item_fate::failed) ++counts_.failed;
-  if (t.fate == item_fate::kept || t.fate == item_fate::failed) ++counts_.produced;
+  if (t.fate == item_fate::failed) {
+    ++counts_.produced;
+    ++counts_.failed;
+  }
   if (!t.holds) return put_back(t);
-  t.sequence = next_sequence_++;
+  count_from_source(t);
   ++t.stage;
   stand_in_line(t);
+}
+
+void pipeline_control::count_from_source(pipeline_token& t) noexcept {
+  t.holds = true;
+  t.sequence = next_sequence_++;
+  ++counts_.produced;
 }
 
 void pipeline_control::stand_in_line(pipeline_token& t) noexcept {

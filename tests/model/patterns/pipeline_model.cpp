@@ -127,6 +127,10 @@ void in_order() {
 void in_any_order() {
   flow(2, 2, stage_mode::parallel, stage_mode::serial_any_order);
 }
+// Of two batches, one comes to the stage while the other one is in it.
+void one_at_a_time() {
+  flow(4, 4, stage_mode::parallel, stage_mode::serial_any_order);
+}
 void dropped() {
   flow(2, 2, stage_mode::parallel, stage_mode::serial_in_order, 0);
 }
@@ -155,6 +159,69 @@ void stuck_in_parallel() {
 }
 void stuck_in_serial() {
   stuck(stage_mode::serial_in_order, 1);
+}
+
+// The first item is held back in its stage until the third one is there, in another batch: that one
+// has to wait for its turn, be it at the same stage or at the next.
+void held_back(stage_mode how) {
+  std::vector<std::unique_ptr<pipeline_stage>> all;
+  pinion::parker third_is_there;
+  cell<int> next = 0;
+  auto f = [&, produced = cell<int>(0)]() mutable -> std::optional<item> {
+    const int number = produced.read();
+    if (number == 2) third_is_there.unpark();
+    if (number == 3) return std::nullopt;
+    produced.write(number + 1);
+    return item(number);
+  };
+  const auto in_turn = [&](const item& i) {
+    require(next.read() == i.read(), "in the order of the source");
+    next.write(i.read() + 1);
+  };
+  all.push_back(std::make_unique<source_stage<decltype(f)>>(std::move(f)));
+  all.push_back(make_stage<item>(how, [&](item i) {
+    if (i.read() == 0) third_is_there.park();
+    if (how == stage_mode::serial_in_order) in_turn(i);
+    return i;
+  }));
+  all.push_back(make_stage<item>(stage_mode::serial_in_order, [&](const item& i) {
+    if (how == stage_mode::parallel) in_turn(i);
+  }));
+  modelled run(std::move(all), 3);
+  require(run.run().delivered == 3 && next.read() == 3, "all arrive");
+}
+void later_ones_wait_at_the_next_stage() {
+  held_back(stage_mode::parallel);
+}
+void later_ones_wait_behind_the_source() {
+  held_back(stage_mode::serial_in_order);
+}
+
+// What was robbed of a batch is stages ahead when the rest of it comes back. The rest goes on, and
+// takes nothing along.
+void robbed_is_ahead() {
+  std::vector<std::unique_ptr<pipeline_stage>> all;
+  pinion::parker first_is_ahead;
+  cell<int> seen = 0;
+  all.push_back(source_of(2));
+  all.push_back(make_stage<item>(stage_mode::serial_in_order, [&](item i) {
+    if (i.read() == 1) first_is_ahead.park();
+    return i;
+  }));
+  all.push_back(make_stage<item>(stage_mode::serial_any_order, [&](item i) {
+    if (i.read() == 0) first_is_ahead.unpark();
+    return i;
+  }));
+  all.push_back(make_stage<item>(stage_mode::parallel, [](item i) {
+    i.write(i.read() + 10);
+    return i;
+  }));
+  all.push_back(make_stage<item>(stage_mode::serial_any_order, [&](const item& i) {
+    require(i.read() >= 10, "the stage before has had it");
+    seen.write(seen.read() + 1);
+  }));
+  modelled run(std::move(all), 2);
+  require(run.run().delivered == 2 && seen.read() == 2, "both arrive, once");
 }
 
 // The source gives its second item when the first one is through.
@@ -192,6 +259,7 @@ void canceled() {
   require(n.produced == n.delivered + n.abandoned, "each is somewhere");
 }
 
+const options fewer = {.how = pinion::model::mode::random, .executions = 4'000, .cpus = 2};
 const options random_ones = {.how = pinion::model::mode::random, .executions = 20'000, .cpus = 2};
 
 TEST(pipeline_model, PL_1_PL_4_each_item_once_in_order) {
@@ -210,6 +278,12 @@ TEST(pipeline_model, PL_14_nothing_waits_behind_one_that_is_stuck) {
   EXPECT_TRUE(holds(random_ones, stuck_in_parallel));
   EXPECT_TRUE(holds(random_ones, stuck_in_serial));
   EXPECT_TRUE(holds(random_ones, stuck_in_source));
+}
+TEST(pipeline_model, PL_3_PL_4_a_batch_goes_on_whole_only_where_it_may) {
+  EXPECT_TRUE(holds(fewer, one_at_a_time));
+  EXPECT_TRUE(holds(fewer, later_ones_wait_at_the_next_stage));
+  EXPECT_TRUE(holds(fewer, later_ones_wait_behind_the_source));
+  EXPECT_TRUE(holds(fewer, robbed_is_ahead));
 }
 TEST(pipeline_model, PL_10_a_cancel_ends_it) {
   EXPECT_TRUE(holds(random_ones, canceled));
