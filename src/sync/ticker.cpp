@@ -129,13 +129,14 @@ op<time_point> ticker::next() noexcept {
 }
 
 // The timer is taken back without the lock, so others may come meanwhile: whoever finds it armed
-// leaves it to this thread.
+// leaves it to this thread. Whoever arms it later does so for the new time, and has the node alone.
 void ticker::reset(duration period) {
   (void)positive(period);
   {
     std::lock_guard lock(line_);
     period_ = period;
     due_ = add_saturating(time_.now(), period);
+    if (!armed_) return;
   }
   if (!time_.disarm(timer_)) return;
   wake_chain woken;  // outlives the lock
