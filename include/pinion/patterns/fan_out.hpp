@@ -206,6 +206,7 @@ results<R>::~results() {
 /// at once. What it throws is its result's error. Inputs are any range; they are taken one by one,
 /// as calls can start; from a channel until it is closed or the context ends. The context of the
 /// calls ends with the scheduler, too. What a range throws comes as one more result, and ends it.
+/// @pre       who reads the results on a worker leaves another one, or a spare, to run the calls
 /// @lifetime  a range given as an lvalue must outlive the results; so must the scheduler
 /// @cost      a few allocations at the start, none per input; about two contended
 ///            read-modify-writes per input

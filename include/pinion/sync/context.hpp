@@ -154,7 +154,8 @@ class context {
   callback_registration on_done(executor_ref where, std::function<void()> f) const;
 
   /// Stopped no later than the cancel() that ended this context returns. What is registered there
-  /// runs as the standard says: in that cancel(), or in the thread that keeps the deadline.
+  /// runs as the standard says: in that cancel(), or in the thread that keeps the deadline, which
+  /// is one for all: a callback that blocks there holds up every other deadline.
   /// @cost      allocates on the first call; who never asks pays nothing
   /// @errors    throws std::bad_alloc
   /// @lifetime  never stopped when the last handle to the context goes before its end
