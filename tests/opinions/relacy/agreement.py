@@ -60,6 +60,7 @@ def main():
     # A verdict on each mutant, and one on the code as it is.
     print(f"metric relacy_verdicts={mutants + 1}")
     print(f"metric relacy_agreed={mutants - len(differ) + int(not wrong)}")
+    print(f"metric relacy_explained={len(differ & known)}")
     return 1 if wrong or differ != known or mutants != ours_mutants else 0
 
 
