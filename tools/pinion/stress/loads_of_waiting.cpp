@@ -103,6 +103,7 @@ class fanning final : public load {
                        {.order = ordered ? order::as_submitted : order::as_completed});
     std::uint64_t seen = 0, last = 0;
     for (const auto& r : all) {
+      own_.show_life();
       if (seen++ == cancel_at) ctx.cancel();
       if (!r) continue;
       if (ordered && *r < last) tally::add(tally::mine().out_of_order);
