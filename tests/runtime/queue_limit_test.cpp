@@ -19,20 +19,23 @@ using test::counting_errors;
 using test::errors_seen;
 using test::with_workers;
 
-/// The one worker of a scheduler is in a task, and stays there until it is released.
+/// The one worker of a scheduler is in a task, and stays there until it is released, which comes
+/// before the end of this.
 class occupied {
  public:
-  explicit occupied(scheduler& sched) {
-    sched.post([this] {
-      entered_.count_down();
-      leave_.wait();
-    });
+  explicit occupied(scheduler& sched)
+      : task_(sched.submit([this] {
+          entered_.count_down();
+          leave_.wait();
+        })) {
     entered_.wait();
   }
+  ~occupied() { EXPECT_TRUE(task_.wait()); }
   void release() { leave_.count_down(); }
 
  private:
   std::latch entered_{1}, leave_{1};
+  future<void> task_;
 };
 
 TEST(queue_limit, POOL_2_fail_refuses_above_the_limit_and_takes_again_below_it) {
