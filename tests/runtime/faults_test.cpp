@@ -193,11 +193,16 @@ TEST(faults, a_small_task_takes_nothing_from_the_heap_in_steady_state) {
     go = true;
     while (ran.load() < 4000) std::this_thread::yield();
   }
-  for (int i = 0; i < 20; ++i) round();
-  const test::allocation_count count;
-  for (int i = 0; i < 20; ++i) round();
-  EXPECT_EQ(count.get(), 0u);
-  test::metric("allocations_per_task", count.get());
+  // On a machine that is busy a queue may be deeper yet for once. What each task took would be seen
+  // every time.
+  std::size_t least = ~std::size_t{0};
+  for (int attempt = 0; attempt < 10 && least != 0; ++attempt) {
+    const test::allocation_count count;
+    for (int i = 0; i < 20; ++i) round();
+    least = std::min(least, count.get());
+  }
+  EXPECT_EQ(least, 0u);
+  test::metric("allocations_per_task", least);
 }
 
 TEST(faults, pinning_that_is_refused_or_impossible_is_reported_and_the_work_runs) {
