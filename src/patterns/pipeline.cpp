@@ -178,9 +178,7 @@ result<pipeline_report> pipeline_run::outcome(const counts& n) noexcept {
   }
   if (first != errc::ok && policy_ == on_error::cancel_siblings) return first;
   if (complete) return all;
-  if (!ctx_.is_done()) return not_posted_;  // asked once: the scheduler may be stopping just now
-  const bool by_stop = scheduler_.root().is_done() && ctx_.cause() == errc::stopped;
-  return by_stop ? not_posted_ : ctx_.cause().as(ctx_.status());
+  return detail::gate::why_ended(ctx_, scheduler_.root(), not_posted_);
 }
 
 }  // namespace

@@ -142,11 +142,7 @@ group_report fan_results<R>::report() {
 template <class R>
 error fan_results<R>::reason_for_end() const noexcept {
   if (inputs_left() == 0) return errc::closed;
-  if (ctx_.is_done()) {  // asked once: the scheduler may be stopping just now
-    const bool by_stop = root_.is_done() && ctx_.cause() == errc::stopped;
-    if (!by_stop) return ctx_.cause().as(ctx_.status());
-  }
-  return gate::why_refused(scheduler_);
+  return gate::why_ended(ctx_, root_, gate::why_refused(scheduler_));
 }
 
 // With the lock held. C4.

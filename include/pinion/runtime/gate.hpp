@@ -13,6 +13,7 @@
 
 #include "pinion/runtime/options.hpp"
 #include "pinion/runtime/task_node.hpp"
+#include "pinion/sync/context.hpp"
 #include "pinion/sync/result.hpp"
 
 namespace pinion {
@@ -77,6 +78,13 @@ struct gate {
   static error_hook hook(const scheduler&) noexcept;  // for patterns that give futures
   /// Why a post was refused: stopped, or overloaded.
   static errc why_refused(const scheduler&) noexcept;
+  /// Why a run that was to end with the scheduler, too, ended before its work: what ended its
+  /// context, or `otherwise` where that was the scheduler, or nothing.
+  static error why_ended(const context& run, const context& root, const error& otherwise) noexcept {
+    if (!run.is_done()) return otherwise;  // asked once: the scheduler may be stopping just now
+    const bool by_stop = root.is_done() && run.cause() == errc::stopped;
+    return by_stop ? otherwise : run.cause().as(run.status());
+  }
   /// Counts a node of a result, made by that lane.
   static void count_result(lane& maker) noexcept { lane::count(maker.results); }
   /// The scheduler whose task the calling thread runs.
