@@ -16,7 +16,6 @@
 
 #include "tests/support/allocations.hpp"
 #include "tests/support/fan_outs.hpp"
-#include "tests/support/refusal.hpp"
 #include "tests/support/waiting.hpp"
 #include <gtest/gtest.h>
 
@@ -292,22 +291,6 @@ TEST(fan_out, XC_14_a_value_of_a_channel_whose_move_throws_is_the_last_result) {
     EXPECT_TRUE(got || got.error() == errc::failed);
     EXPECT_EQ(all.next().wait().error(), errc::closed);
   }
-}
-
-TEST(fan_out, options_out_of_range_are_named) {
-  scheduler sched(test::quiet_workers(1));
-  const auto with = [&](fan_options o) {
-    return test::refusal_of([&] {
-      (void)fan_out(
-          sched, forever_on, test::numbers(1), [](int) {}, o);
-    });
-  };
-  EXPECT_EQ(with({.concurrency = std::size_t{1} << 30}),  // twice as many slots
-            "fan_options::concurrency is 1073741824, must be 1073741823 at most");
-  EXPECT_EQ(with({.concurrency = std::size_t{1} << 31, .buffer = 1}),
-            "fan_options::concurrency is 2147483648, must be 2147483647 at most");
-  EXPECT_EQ(with({.buffer = std::size_t{1} << 31}),
-            "fan_options::buffer is 2147483648, must be 2147483647 at most");
 }
 
 TEST_P(fan_out_with, FO_6_a_channel_that_is_closed_ends_the_results) {
