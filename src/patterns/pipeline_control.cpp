@@ -146,7 +146,7 @@ pipeline_control::chance pipeline_control::work_off(guard& lock, pipeline_runner
   const bool turn_is_over = is_time && mine.turn_is_over();
   const bool others_carry = running_ - (looking_ ? 1 : 0) > 1;
   const bool looks = is_time && !turn_is_over && others_carry && mine.trial_is_due();
-  const bool may_go_on = !turn_is_over && !looks && size <= mine.batch_size();
+  const bool may_go_on = !turn_is_over && !looks && size <= batch_most(mine);
   if (!may_go_on || !go_on_whole(mine)) end_batch(mine.batch);
   if (turn_is_over) return chance::turn_is_over;
   return looks ? look(lock, mine) : chance::work;

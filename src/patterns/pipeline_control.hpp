@@ -9,9 +9,9 @@
 // item of it, and puts them into the line of the next stage. Lines and turns are behind one short
 // lock, which is taken once a batch, and never held while a function is called.
 //
-// A batch is one item, and more only while calls turn out to be short. So that nothing waits
-// behind a call that takes long after all, or never returns, others may rob a batch: what is done,
-// and what is not begun where a stage is parallel, is theirs for the taking.
+// A batch is one item, and more only while calls turn out to be short and somebody looks. So that
+// nothing waits behind a call that takes long after all, or never returns, others may rob a batch:
+// what is done, and what is not begun where a stage is parallel, is theirs for the taking.
 //
 // Invariants
 //   1  A token is free, in one batch, or in one line.
@@ -139,6 +139,7 @@ class pipeline_control {
   bool needs_help() const noexcept {
     return posted_ == 0 && !looking_ && may_post_ && (to_be_robbed_ != 0 || work_is_left());
   }
+  std::uint32_t batch_most(const pipeline_runner&) const noexcept;
   bool take(pipeline_runner&) noexcept;
   void take_from(std::uint32_t stage, pipeline_batch&, std::uint32_t most) noexcept;
   void end_batch(pipeline_batch&) noexcept;

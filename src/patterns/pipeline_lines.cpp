@@ -21,6 +21,12 @@ bool pipeline_control::work_is_left() const noexcept {
   return false;
 }
 
+// Of what nobody would rob it takes no more than it can call at once: the next call may not return
+// before others have gone on. A model has no time for guards, and robs whenever it may.
+std::uint32_t pipeline_control::batch_most(const pipeline_runner& r) const noexcept {
+  return looking_ || os::shrinkable(false, true) ? r.batch_size() : 1;
+}
+
 // What is farthest goes first: it frees tokens.
 bool pipeline_control::take(pipeline_runner& r) noexcept {
   if (r.batch.size != 0) return true;  // it has gone on whole
@@ -28,7 +34,7 @@ bool pipeline_control::take(pipeline_runner& r) noexcept {
   for (std::uint32_t s = last_ + 1; s-- != 0;) {
     if (!is_open(stages_[s])) continue;
     ++r.number;
-    take_from(s, r.batch, r.batch_size());
+    take_from(s, r.batch, batch_most(r));
     return true;
   }
   return false;

@@ -276,6 +276,34 @@ TEST_P(pipeline_with, PL_14_a_source_that_waits_holds_back_nothing_it_gave) {
   EXPECT_EQ(report.value().delivered, static_cast<std::uint64_t>(quick + 20));
 }
 
+// Nor does one that nobody told the scheduler of: its thread keeps its seat, and no other runner
+// comes where the other workers have something else to do.
+// Finds: a batch that only a second runner could rob, where there is none.
+TEST_P(pipeline_with, PL_14_a_source_that_keeps_its_seat_holds_back_nothing_it_gave) {
+  std::atomic<std::size_t> taken{0};
+  std::atomic<bool> over{false};
+  for (std::size_t i = 1; i < GetParam(); ++i) {
+    sched.post([&] {
+      taken.fetch_add(1);
+      until([&] { return over.load(); });
+    });
+  }
+  until([&] { return taken.load() == GetParam() - 1; });
+  std::atomic<int> delivered{0};
+  constexpr int quick = 20'000;
+  auto work = source([&, next = up_to(quick + 20)]() mutable {
+                auto n = next();
+                if (n && *n >= quick) until([&] { return delivered.load() >= *n; });
+                return n;
+              }) |
+              stage(mode::serial_in_order, [](int n) { return n; }) |
+              sink(mode::serial_any_order, [&](int) { delivered.fetch_add(1); });
+  const auto report = std::move(work).run(sched, forever_on, {.max_in_flight = 8}).wait();
+  over.store(true);
+  EXPECT_TRUE(sched.drain().wait());  // they refer to what is in scope
+  EXPECT_EQ(report.value().delivered, static_cast<std::uint64_t>(quick + 20));
+}
+
 struct only_moved {
   explicit only_moved(int n) : value(std::make_unique<int>(n)) {}
   std::unique_ptr<int> value;
