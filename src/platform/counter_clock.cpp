@@ -12,7 +12,7 @@ constexpr duration look_max = std::chrono::nanoseconds(200);
 
 }  // namespace
 
-constinit thread_local clock_look last_look{};
+[[gnu::tls_model("initial-exec")]] constinit thread_local clock_look last_look{};
 
 time_point look_at_clock() noexcept {
   const double rate = ticks_per_nanosecond();

@@ -81,7 +81,7 @@ scheduler_options checked(scheduler_options o) {
 
 namespace detail {
 
-thread_local constinit current_thread current;
+[[gnu::tls_model("initial-exec")]] thread_local constinit current_thread current;
 
 lane* current_thread::seat_of(const task_memory& m) const noexcept {
   const current_thread* at = this;

@@ -17,7 +17,7 @@ class nobody final : public executor {
 };
 constinit nobody the_nobody;
 
-constinit thread_local executor* current = nullptr;
+[[gnu::tls_model("initial-exec")]] constinit thread_local executor* current = nullptr;
 
 }  // namespace
 
