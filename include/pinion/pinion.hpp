@@ -35,6 +35,7 @@
 #include "pinion/runtime/stats.hpp"
 #include "pinion/runtime/task.hpp"
 #include "pinion/runtime/when_all.hpp"
+#include "pinion/runtime/when_any.hpp"
 #include "pinion/sync/channel.hpp"
 #include "pinion/sync/context.hpp"
 #include "pinion/sync/context_callback.hpp"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "pinion/runtime/task.hpp"
 
+#include <utility>
+
 namespace pinion::detail {
 
 std::coroutine_handle<> task_promise_base::transfer_by_step() noexcept {
@@ -18,6 +20,7 @@ std::coroutine_handle<> task_promise_base::end_by_step() noexcept {
 // It has ended, and is where it was started.
 std::coroutine_handle<> task_promise_base::finish(void* promise) noexcept {
   auto& self = *static_cast<task_promise_base*>(promise);
+  if (self.is_made_) return self.end_made();
   if (self.at_end_ != nullptr) return self.at_end_(promise);
   return self.parent_->self_;
 }
@@ -31,8 +34,20 @@ std::coroutine_handle<> task_promise_base::come_home(void* promise) noexcept {
   return {};
 }
 
+// A made child that was not where it was started when it ended: it suspended instead of ending by
+// itself.
+std::coroutine_handle<> task_promise_base::end_made() noexcept {
+  join* const by = std::exchange(frame_header::of(self_.address()).joined, nullptr);
+  self_.destroy();
+  return by->after_end();
+}
+
+void task_promise_base::fail_made(std::exception_ptr thrown) noexcept {
+  frame_header::of(self_.address()).joined->fail(this, error(std::move(thrown)));
+}
+
 void task_promise_base::run_item(work_item& item) noexcept {
-  auto& self = static_cast<task_promise_base&>(item);
+  auto& self = static_cast<own_item&>(item).whose;
   run_coroutine(self.self_.done() ? finish(&self) : self.self_);
 }
 

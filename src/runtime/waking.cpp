@@ -33,9 +33,10 @@ bool somebody_has_work_coming(const idle_set& set, std::uint32_t idle) noexcept 
 // Only outside work may be left to a worker that has some in its cell: that one looks at the
 // queue of outside work then, and at no other.
 void scheduler_core::wake_for(seat* from, bool from_outside) noexcept {
-  const std::size_t first = from != nullptr ? from->cluster : 0;
+  std::size_t at = from != nullptr ? from->cluster : 0;
   for (std::size_t i = 0; i < clusters.size(); ++i) {
-    idle_set& set = *clusters[(first + i) % clusters.size()];
+    idle_set& set = *clusters[at];
+    if (++at == clusters.size()) at = 0;
     const auto seen = set.look();
     if (seen.idle() == 0) continue;
     if (from_outside && seen.is_brisk()) return;

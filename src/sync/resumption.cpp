@@ -4,31 +4,26 @@
 #include <cassert>
 #include <utility>
 
+#include "src/sync/left_step.hpp"
+
 namespace pinion::detail {
-namespace {
 
-struct step {
-  next_step act = nullptr;
-  void* with = nullptr;
-};
-
-[[gnu::tls_model("initial-exec")]] constinit thread_local step next;
-
-}  // namespace
+[[gnu::tls_model("initial-exec")]] thread_local constinit left_step left;
 
 void run_coroutine(std::coroutine_handle<> coroutine) noexcept {
   while (coroutine) {
     coroutine.resume();
-    if (next.act == nullptr) return;
-    const step left = std::exchange(next, {});
-    coroutine = left.act(left.with);
+    if (left.act == nullptr) return;
+    const next_step act = std::exchange(left.act, nullptr);
+    coroutine = act(left.with);
   }
 }
 
 // Never inlined: as this_executor().
 [[gnu::noinline]] void after_suspension(next_step act, void* with) noexcept {
-  assert(next.act == nullptr);
-  next = {act, with};
+  assert(left.act == nullptr);
+  left.act = act;
+  left.with = with;
 }
 
 }  // namespace pinion::detail

@@ -2,6 +2,9 @@
 // A task goes where it says, and whoever awaits it goes on where it was.
 #include "pinion/runtime/resume_on.hpp"
 
+#include <array>
+#include <cstddef>
+#include <span>
 #include <stdexcept>
 #include <vector>
 
@@ -10,6 +13,7 @@
 #include <gtest/gtest.h>
 
 #include "pinion/runtime/scheduler.hpp"
+#include "pinion/runtime/when_all.hpp"
 
 namespace pinion {
 namespace {
@@ -35,6 +39,22 @@ task<int> stay(scheduler& home, scheduler& away) {
 TEST(resume_on, XC_6_moves_the_task_and_not_who_awaits_it) {
   scheduler home(with_workers(2)), away(with_workers(2));
   for (int i = 0; i < 200; ++i) EXPECT_EQ(home.submit(stay(home, away)).wait().value(), 7);
+}
+
+task<int> stay_with_many(scheduler& home, scheduler& away) {
+  std::array<int, 8> values{};
+  co_await when_all(std::span(values), [&](std::size_t) { return visit(home, away); });
+  EXPECT_TRUE(home.this_worker());
+  int sum = 0;
+  for (const int n : values) sum += n;
+  co_return sum;
+}
+
+TEST(resume_on, XC_6_a_made_child_that_moved_comes_home_before_it_ends) {
+  scheduler home(with_workers(2)), away(with_workers(2));
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_EQ(home.submit(stay_with_many(home, away)).wait().value(), 56);
+  }
 }
 
 task<> there_and_back(scheduler& a, scheduler& b, scheduler& c) {

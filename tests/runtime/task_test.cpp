@@ -7,8 +7,7 @@
 #include <atomic>
 #include <cstddef>
 #include <memory>
-#include <memory_resource>
-#include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -22,6 +21,7 @@
 #include <gtest/gtest.h>
 
 #include "pinion/runtime/scheduler.hpp"
+#include "pinion/runtime/when_all.hpp"
 #include "pinion/sync/future.hpp"
 #include "pinion/sync/time_source.hpp"
 #include "pinion/sync/timer.hpp"
@@ -291,6 +291,22 @@ TEST(task, a_chain_of_a_million_awaits_uses_no_stack) {
   EXPECT_LT(wide.high - wide.low, 256u << 10);
 }
 
+// Each is the only child of the one before.
+task<int> chain_of_joins(int n, stack_range& seen) {
+  seen.look();
+  if (n == 0) co_return 0;
+  std::array<int, 1> below{};
+  co_await when_all(std::span(below), [&](std::size_t) { return chain_of_joins(n - 1, seen); });
+  co_return below[0] + 1;
+}
+
+TEST(task, a_chain_of_joins_uses_no_stack) {
+  scheduler sched(with_workers(1));
+  stack_range seen;
+  EXPECT_EQ(sched.submit(chain_of_joins(many / 10, seen)).wait().value(), many / 10);
+  EXPECT_LT(seen.high - seen.low, 256u << 10);
+}
+
 task<std::size_t> allocations_of_awaits(int n) {
   for (int i = 0; i < 100; ++i) (void)co_await sum_of(1, 2);
   const allocation_count count;
@@ -305,36 +321,6 @@ TEST(task, in_steady_state_spawning_and_awaiting_allocates_nothing) {
   const allocation_count count;
   for (int i = 0; i < 1000; ++i) (void)sched.submit(sum_of(1, 2)).wait();
   EXPECT_EQ(count.get(), 0u);
-}
-
-using arena = std::pmr::polymorphic_allocator<>;
-
-task<int> in_arena(std::allocator_arg_t, arena, int n) {
-  co_return n + co_await number(1);
-}
-
-TEST(task, takes_its_frame_from_an_allocator_that_is_its_first_argument) {
-  std::array<std::byte, 4096> bytes;
-  std::pmr::monotonic_buffer_resource buffer(bytes.data(), bytes.size(),
-                                             std::pmr::null_memory_resource());
-  scheduler sched(with_workers(1));
-  void* const before = buffer.allocate(1, 1);
-  EXPECT_EQ(sched.submit(in_arena(std::allocator_arg, &buffer, 6)).wait().value(), 7);
-  void* const after = buffer.allocate(1, 1);
-  EXPECT_GT(static_cast<std::byte*>(after) - static_cast<std::byte*>(before), 64);
-}
-
-TEST(task, a_frame_may_outlive_the_scheduler_whose_pools_it_is_from) {
-  std::optional<task<int>> left;
-  {
-    scheduler sched(with_workers(1));
-    sched.submit([&] { left = number(7); }).wait().value();
-    sched.post([] {});  // this thread has a record there now
-    auto another = number(8);
-    sched.submit([&] { left = std::move(another); }).wait().value();
-  }
-  scheduler sched(with_workers(1));
-  EXPECT_EQ(sched.submit(std::move(*left)).wait().value(), 8);
 }
 
 // --- Who resumes it.

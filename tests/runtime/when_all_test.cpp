@@ -2,8 +2,10 @@
 // Children run side by side, their parent goes on when all have ended, and nothing is lost.
 #include "pinion/runtime/when_all.hpp"
 
+#include <algorithm>
+#include <array>
 #include <atomic>
-#include <memory>
+#include <cstddef>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -11,6 +13,7 @@
 #include <vector>
 
 #include "tests/support/allocations.hpp"
+#include "tests/support/refusal.hpp"
 #include "tests/support/schedulers.hpp"
 #include "tests/support/waiting.hpp"
 #include <gtest/gtest.h>
@@ -162,46 +165,6 @@ TEST_P(when_all_with, a_failure_cancels_the_scope_of_the_siblings) {
   EXPECT_EQ(errors_seen.load(), 0);  // the other was canceled, and no more than that
 }
 
-// --- The first of several.
-
-task<int> race(const context& ctx, mailbox& a, mailbox& b) {
-  auto scope = with_cancel(ctx);
-  const auto won = co_await when_any(scope, take(scope, a), take(scope, b));
-  co_return static_cast<int>(won.index) * 10 + won.value;
-}
-
-TEST_P(when_all_with, when_any_gives_the_first_and_cancels_and_joins_the_others) {
-  scheduler sched(counting_errors(GetParam()));
-  for (int i = 0; i < 50; ++i) {
-    mailbox a, b;
-    auto answer = sched.submit(race(sched.root(), a, b));
-    until([&] { return waiters_of(a.waiting) == 1 && waiters_of(b.waiting) == 1; });
-    (i % 2 == 0 ? a : b).give(7);
-    EXPECT_EQ(answer.wait().value(), i % 2 == 0 ? 7 : 17);
-    EXPECT_EQ(waiters_of(a.waiting) + waiters_of(b.waiting), 0u);
-    a.give(1);
-    EXPECT_EQ(a.kept(), 1u);  // the loser took nothing
-  }
-  EXPECT_EQ(errors_seen.load(), 0);
-}
-
-task<int> first_fails(const context& ctx, mailbox& box) {
-  auto scope = with_cancel(ctx);
-  int n = 0;
-  try {
-    n = (co_await when_any(scope, failing("first"), take(scope, box))).value;
-  } catch (const std::runtime_error& e) {
-    n = std::string(e.what()) == "first" ? -1 : -2;
-  }
-  co_return n;
-}
-
-TEST_P(when_all_with, when_any_throws_what_the_first_threw) {
-  scheduler sched(with_workers(GetParam()));
-  mailbox box;
-  EXPECT_EQ(sched.submit(first_fails(sched.root(), box)).wait().value(), -1);
-}
-
 // --- What it costs.
 
 task<std::size_t> allocations_of_joins(int n) {
@@ -236,50 +199,189 @@ TEST(when_all, children_need_no_memory_to_start) {
   EXPECT_EQ(sched.submit(joins_without_memory()).wait().value(), 100);
 }
 
-// --- Cancel, wherever it is.
+// --- Children that are made.
 
-// Waits nine times: one by one, side by side, in a race, and in a child.
-task<int> leg(const context& ctx, mailbox& box) {
-  const int a = (co_await box.take(ctx)).value();
-  const int b = (co_await box.take(ctx)).value();
-  co_return a + b;
-}
-task<int> program(const context& ctx, mailbox& box, std::shared_ptr<int> kept) {
-  int sum = (co_await box.take(ctx)).value();
-  const auto [a, b] = co_await when_all(leg(ctx, box), leg(ctx, box));
-  sum += a + b;
-  auto scope = with_cancel(ctx);
-  sum += (co_await when_any(scope, leg(scope, box), leg(scope, box))).value;
-  sum += co_await leg(ctx, box);
-  co_return sum + *kept;
+task<long> made_leaves(int depth, std::atomic<int>& made) {
+  made.fetch_add(1);
+  if (depth == 0) co_return 1;
+  std::array<long, 5> below{};
+  co_await when_all(std::span(below), [&](std::size_t) { return made_leaves(depth - 1, made); });
+  long sum = 0;
+  for (const long n : below) sum += n;
+  co_return sum;
 }
 
-TEST_P(when_all_with, XC_4_a_program_ends_wherever_it_is_canceled_and_leaves_nothing) {
-  for (int served = 0;; ++served) {
-    const auto kept = std::make_shared<int>(0);
-    scheduler sched(counting_errors(GetParam()));
-    mailbox box;
-    auto ctx = with_cancel(sched.root());
-    auto answer = sched.submit(ctx, program(ctx, box, kept));
-    for (int i = 0; i < served; ++i) {
-      until([&] { return waiters_of(box.waiting) != 0 || answer.ready(); });
-      if (!answer.ready()) box.give(1);
-    }
-    until([&] { return waiters_of(box.waiting) != 0 || answer.ready(); });
-    const bool ended = answer.ready();
-    ctx.cancel();
-    const auto r = answer.wait();
-    EXPECT_TRUE(ended || !r.has_value());
-    EXPECT_EQ(waiters_of(box.waiting), 0u);
-    ASSERT_TRUE(sched.drain().wait()->blocking.empty());
-    EXPECT_EQ(kept.use_count(), 1);
-    EXPECT_EQ(errors_seen.load(), 0);
-    if (ended) {
-      EXPECT_GE(r.value(), 9);
-      break;
-    }
-    ASSERT_LT(served, 30);
+TEST_P(when_all_with, trees_of_made_children_run_each_once) {
+  scheduler sched(with_workers(GetParam()));
+  std::atomic<int> made{0};
+  EXPECT_EQ(sched.submit(made_leaves(6, made)).wait().value(), 15'625);
+  EXPECT_EQ(made.load(), 19'531);  // with the nodes
+}
+
+task<std::string> spell(std::span<std::string> letters) {
+  co_await when_all(letters, [](std::size_t i) -> task<std::string> {
+    co_return std::string(1, static_cast<char>('a' + i));
+  });
+  std::string all;
+  for (const auto& letter : letters) all += letter;
+  co_return all;
+}
+
+TEST_P(when_all_with, the_value_of_a_made_child_goes_to_its_place) {
+  scheduler sched(with_workers(GetParam()));
+  for (int i = 0; i < 100; ++i) {
+    std::vector<std::string> letters(10);
+    EXPECT_EQ(sched.submit(spell(letters)).wait().value(), "abcdefghij");
   }
+}
+
+task<int> meet_made(gate& a, gate& b) {
+  std::array<int, 2> met{};
+  co_await when_all(std::span(met),
+                    [&](std::size_t i) { return i == 0 ? meet(a, b) : meet(b, a); });
+  co_return met[0] + met[1];
+}
+
+TEST_P(when_all_with, made_children_that_wait_for_each_other_get_their_turn) {
+  scheduler sched(with_workers(GetParam()));
+  for (int i = 0; i < 100; ++i) {
+    gate a, b;
+    EXPECT_EQ(sched.submit(meet_made(a, b)).wait().value(), 2);
+  }
+}
+
+task<> count_made(std::size_t children, std::atomic<std::size_t>& made) {
+  const auto child = [&](std::size_t) -> task<> {
+    made.fetch_add(1);
+    co_return;
+  };
+  co_await when_all(children, child);
+}
+
+TEST_P(when_all_with, any_number_of_children_can_be_made) {
+  scheduler sched(with_workers(GetParam()));
+  for (const std::size_t n : {0u, 1u, 2u, 1000u}) {
+    std::atomic<std::size_t> made{0};
+    EXPECT_TRUE(sched.submit(count_made(n, made)).wait());
+    EXPECT_EQ(made.load(), n);
+  }
+}
+
+// Counts those between its making and the end of its frame.
+struct in_frame {
+  explicit in_frame(std::atomic<int>& of) : alive(&of) { most = std::max(most, ++*alive); }
+  in_frame(in_frame&& other) noexcept : alive(std::exchange(other.alive, nullptr)) {}
+  ~in_frame() {
+    if (alive != nullptr) --*alive;
+  }
+  std::atomic<int>* alive;
+  static inline int most = 0;
+};
+task<> hold(in_frame) {
+  co_return;
+}
+task<> hold_many(std::atomic<int>& alive) {
+  co_await when_all(100, [&](std::size_t) { return hold(in_frame(alive)); });
+  EXPECT_EQ(alive.load(), 0);  // what a child was given is gone before its parent goes on
+}
+
+TEST(when_all, a_child_is_made_when_a_thread_is_free_to_run_it) {
+  scheduler sched(with_workers(1));
+  std::atomic<int> alive{0};
+  in_frame::most = 0;
+  EXPECT_TRUE(sched.submit(hold_many(alive)).wait());
+  EXPECT_EQ(in_frame::most, 1);
+}
+
+// Some throw, some cannot be made.
+task<int> odd_fail(scoped_context* scope, std::atomic<int>& ran) {
+  std::array<int, 6> values{};
+  const auto child = [&](std::size_t i) {
+    if (i == 3) throw std::runtime_error("not made");
+    ran.fetch_add(1);
+    return i % 2 == 1 ? failing("broken") : number(1);
+  };
+  int failed = 0;
+  try {
+    if (scope != nullptr) {
+      co_await when_all(*scope, std::span(values), child);
+    } else {
+      co_await when_all(std::span(values), child);
+    }
+  } catch (const std::runtime_error&) {
+    failed = 100;
+  }
+  co_return failed + values[0] + values[2] + values[4];
+}
+
+TEST_P(when_all_with, made_children_run_to_their_end_and_each_failure_is_told_once) {
+  scheduler sched(counting_errors(GetParam()));
+  for (int i = 0; i < 50; ++i) {
+    std::atomic<int> ran{0};
+    errors_seen.store(0);
+    EXPECT_EQ(sched.submit(odd_fail(nullptr, ran)).wait().value(), 103);
+    EXPECT_EQ(ran.load(), 5);
+    EXPECT_EQ(errors_seen.load(), 2);  // of three, one was thrown
+  }
+}
+
+TEST_P(when_all_with, a_made_child_that_fails_cancels_the_scope) {
+  scheduler sched(counting_errors(GetParam()));
+  auto scope = with_cancel(sched.root());
+  std::atomic<int> ran{0};
+  EXPECT_EQ(sched.submit(odd_fail(&scope, ran)).wait().value(), 103);
+  EXPECT_TRUE(scope.is_done());
+}
+
+task<int> none_can_be_made(std::size_t children) {
+  int failed = 0;
+  try {
+    co_await when_all(children, [](std::size_t i) {
+      if (i < 1000) throw std::runtime_error(std::to_string(i));
+      return nothing();
+    });
+  } catch (const std::runtime_error&) {
+    failed = 1;
+  }
+  co_return failed;
+}
+
+TEST_P(when_all_with, a_join_ends_of_which_no_child_can_be_made) {
+  scheduler sched(counting_errors(GetParam()));
+  for (const std::size_t n : {1u, 2u, 3u, 50u}) {
+    errors_seen.store(0);
+    EXPECT_EQ(sched.submit(none_can_be_made(n)).wait().value(), 1);
+    EXPECT_EQ(errors_seen.load(), static_cast<int>(n) - 1);
+  }
+}
+
+task<std::size_t> allocations_of_made_children(int n) {
+  std::size_t made = 0;
+  for (int i = 0; i < n; ++i) {
+    const allocation_count count;
+    std::array<int, 40> values;
+    co_await when_all(std::span(values), [](std::size_t) { return number(1); });
+    if (i >= n / 2) made += count.get();
+  }
+  co_return made;
+}
+
+TEST(when_all, to_make_children_allocates_nothing_in_steady_state) {
+  scheduler sched(with_workers(1));
+  EXPECT_EQ(sched.submit(allocations_of_made_children(1000)).wait().value(), 0u);
+}
+
+task<std::string> too_many() {
+  std::string said = test::refusal_of([] {
+    static_cast<void>(when_all(std::size_t{1} << 31, [](std::size_t) { return nothing(); }));
+  });
+  co_return said;
+}
+
+TEST(when_all, a_number_of_children_out_of_range_is_refused) {
+  scheduler sched(with_workers(1));
+  EXPECT_EQ(sched.submit(too_many()).wait().value(),
+            "when_all: 2147483648 children, the limit is 2147483647");
 }
 
 }  // namespace

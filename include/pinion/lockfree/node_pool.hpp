@@ -118,6 +118,19 @@ class node_cache {
     return take_from_current();
   }
 
+  /// Is there one in the magazine in use?
+  bool has_at_hand() const noexcept { return current_->count != 0; }
+  /// That one, which this thread is likely to have given back.
+  /// @pre  has_at_hand()
+  void* take_at_hand() noexcept { return current_->blocks[--current_->count]; }
+
+  /// As give(); false when the magazine in use is full.
+  bool give_at_hand(void* block) noexcept {
+    if (current_->count == node_pool::magazine_capacity) return false;
+    current_->blocks[current_->count++] = block;
+    return true;
+  }
+
   /// Gives a block back; it may come from any cache of the same pool.
   void give(void* block) noexcept {
     if (current_->count == node_pool::magazine_capacity && !make_room()) [[unlikely]]

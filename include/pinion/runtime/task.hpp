@@ -31,6 +31,7 @@
 #include <utility>
 
 #include "pinion/runtime/frame.hpp"
+#include "pinion/runtime/join.hpp"
 #include "pinion/sync/context.hpp"
 #include "pinion/sync/executor.hpp"
 #include "pinion/sync/result.hpp"
@@ -43,8 +44,8 @@ class task;
 
 namespace detail {
 
-/// The part of a promise that does not depend on the type.
-class task_promise_base : public pooled_frame, private work_item {
+/// The part of a promise that does not depend on the type. What a start sets is not set before.
+class task_promise_base : public pooled_frame {
  public:
   /// For who is told of the end instead of being transferred to: called with the promise when
   /// nothing of the task is on the stack any more, by a thread of the executor that started it.
@@ -57,32 +58,47 @@ class task_promise_base : public pooled_frame, private work_item {
   std::suspend_always initial_suspend() const noexcept { return {}; }
 
   struct final_awaiter {
-    bool await_ready() const noexcept { return false; }
+    const bool ends_by_itself;
+    bool await_ready() const noexcept { return ends_by_itself; }
     template <class Promise>
     std::coroutine_handle<> await_suspend(std::coroutine_handle<Promise> self) const noexcept {
       return self.promise().end();
     }
     void await_resume() const noexcept {}
   };
-  final_awaiter final_suspend() const noexcept { return {}; }
+  final_awaiter final_suspend() const noexcept { return {is_made_ && home_ == nullptr}; }
 
   /// The task that awaits it goes on when it has ended.
   std::coroutine_handle<> begin_for(task_promise_base& parent) noexcept {
+    begin(nullptr, *parent.context_, parent.transfers_);
     parent_ = &parent;
-    context_ = parent.context_;
-    transfers_ = parent.transfers_;
     return transfer();
   }
   /// Who is told of the end, and its context.
   void begin_for(void* whom, end_function at_end, const context& ctx) noexcept {
+    begin(at_end, ctx, 0);
     whom_ = whom;
-    at_end_ = at_end;
+  }
+  /// For a child that a join has made: it gives its value to `to`, its failure to the join, and its
+  /// frame back, and then the join is told.
+  void begin_made(join& by, void* to, const context& ctx) noexcept {
     context_ = &ctx;
+    home_ = nullptr;
+    transfers_ = 0;
+    is_made_ = true;
+    failed_ = false;
+    returned_ = false;
+    value_goes_to_ = to;
+    frame_header::of(self_.address()).joined = &by;
+  }
+  /// It has begun, and goes on after `before`, on the same stack.
+  std::coroutine_handle<> transfer_from(const task_promise_base& before) noexcept {
+    transfers_ = before.transfers_;
+    return transfer();
   }
   /// For the executor, after begin_for(): starts it.
   work_item& item() noexcept {
-    run = &task_promise_base::run_item;
-    return *this;
+    return *std::construct_at(&item_, work_item{.run = &task_promise_base::run_item}, *this);
   }
   std::coroutine_handle<> self() const noexcept { return self_; }
   bool failed() const noexcept { return failed_; }
@@ -97,10 +113,30 @@ class task_promise_base : public pooled_frame, private work_item {
 
  protected:
   explicit task_promise_base(std::coroutine_handle<> self) noexcept : self_(self) {}
+  ~task_promise_base() {}  // item_ holds nothing
+
+  void fail_made(std::exception_ptr) noexcept;
+  bool is_made() const noexcept { return is_made_; }
+  void* value_goes_to() const noexcept { return value_goes_to_; }
 
  private:
+  struct own_item : work_item {
+    own_item(const work_item& how, task_promise_base& promise) noexcept
+        : work_item(how), whose(promise) {}
+    task_promise_base& whose;
+  };
+
+  void begin(end_function at_end, const context& ctx, std::uint8_t transfers) noexcept {
+    at_end_ = at_end;
+    context_ = &ctx;
+    home_ = nullptr;
+    transfers_ = transfers;
+    is_made_ = false;
+    failed_ = false;
+  }
+
   // A transfer may nest where it is no tail call; so it gives back the stack now and then.
-  static constexpr std::uint32_t transfers_max = 64;
+  static constexpr std::uint8_t transfers_max = 64;
 
   std::coroutine_handle<> transfer() noexcept {
     return ++transfers_ % transfers_max != 0 ? self_ : transfer_by_step();
@@ -114,21 +150,29 @@ class task_promise_base : public pooled_frame, private work_item {
   std::coroutine_handle<> end_by_step() noexcept;
   static void run_item(work_item&) noexcept;
   static std::coroutine_handle<> finish(void*) noexcept;
+  std::coroutine_handle<> end_made() noexcept;
   static std::coroutine_handle<> come_home(void*) noexcept;
 
   const std::coroutine_handle<> self_;
   union {
     task_promise_base* parent_;  // without at_end_
-    void* whom_ = nullptr;
+    void* whom_;
   };
-  end_function at_end_ = nullptr;
-  const context* context_ = nullptr;  // from the start on
-  executor* home_ = nullptr;          // while it runs elsewhere
-  std::uint32_t transfers_ = 0;
+  end_function at_end_;
+  const context* context_;
+  executor* home_;  // while it runs elsewhere
+  std::uint8_t transfers_;
+  bool is_made_;  // by a join
 
  protected:
-  bool failed_ = false;    // it threw
+  bool failed_;            // it threw
   bool returned_ = false;  // what it ends with is there
+
+ private:
+  void* value_goes_to_;  // of a child that was made
+  union {
+    own_item item_;  // from item() on
+  };
 };
 
 /// Holds what the task ends with.
@@ -136,6 +180,7 @@ template <class T>
 class task_outcome : public task_promise_base {
  public:
   void unhandled_exception() noexcept {
+    if (this->is_made()) return this->fail_made(std::current_exception());
     if (this->returned_) std::destroy_at(&outcome_);  // then a local's destructor threw
     set(error(std::current_exception()));
     this->failed_ = true;
@@ -144,11 +189,11 @@ class task_outcome : public task_promise_base {
   result<T>& outcome() noexcept { return outcome_; }
 
  protected:
-  using task_promise_base::task_promise_base;
-  ~task_outcome() = default;
+  explicit task_outcome(std::coroutine_handle<> self) noexcept : task_promise_base(self) {}
+  ~task_outcome() {
+    if (this->returned_) std::destroy_at(&outcome_);
+  }
 
-  // What is there before is a code, which needs no destruction, so that a value whose constructor
-  // throws leaves nothing to destroy.
   template <class U>
   void set(U&& value) {
     std::construct_at(&outcome_, std::forward<U>(value));
@@ -156,7 +201,9 @@ class task_outcome : public task_promise_base {
   }
 
  private:
-  result<T> outcome_ = errc::not_started;
+  union {
+    result<T> outcome_;
+  };
 };
 
 template <class T>
@@ -168,10 +215,12 @@ class task_promise final : public task_outcome<T> {
 
   template <std::convertible_to<T> U = T>
   void return_value(U&& value) {
-    if constexpr (std::same_as<std::remove_cvref_t<U>, T>) {
+    if constexpr (!std::same_as<std::remove_cvref_t<U>, T>) {
+      return_value(static_cast<T>(std::forward<U>(value)));  // a result's error is the value here
+    } else if (!this->is_made()) {
       this->set(std::forward<U>(value));
-    } else {
-      this->set(static_cast<T>(std::forward<U>(value)));  // a result's error is the value here
+    } else if constexpr (std::is_assignable_v<T&, U>) {
+      *static_cast<T*>(this->value_goes_to()) = std::forward<U>(value);
     }
   }
 };
@@ -183,7 +232,9 @@ class task_promise<void> final : public task_outcome<void> {
       : task_outcome(std::coroutine_handle<task_promise>::from_promise(*this)) {}
   task<void> get_return_object() noexcept;
 
-  void return_void() noexcept { set(result<>()); }
+  void return_void() noexcept {
+    if (!is_made()) set(result<>());
+  }
 };
 
 }  // namespace detail
@@ -232,7 +283,10 @@ class [[nodiscard]] task {
 
   void swap(task& other) noexcept { std::swap(promise_, other.promise_); }
 
-  // For who starts it without awaiting it.
+  // For who starts it without awaiting it, or keeps it to its end.
+  promise_type& release() noexcept {
+    return static_cast<promise_type&>(*std::exchange(promise_, nullptr));
+  }
   promise_type& promise() const noexcept { return static_cast<promise_type&>(*promise_); }
 
  private:

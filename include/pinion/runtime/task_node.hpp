@@ -9,7 +9,6 @@
 // from the same pools. Queues hold a node's address as a work word.
 #pragma once
 
-#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
@@ -19,6 +18,7 @@
 
 #include "pinion/lockfree/node_pool.hpp"
 #include "pinion/platform/os.hpp"
+#include "pinion/runtime/frame.hpp"
 #include "pinion/runtime/job.hpp"
 #include "pinion/sync/executor.hpp"
 
@@ -58,20 +58,17 @@ class task_memory;
 /// What a thread that makes tasks keeps for itself. One a seat, one an outside thread.
 class lane {
  public:
-  static constexpr std::size_t class_count = 5;
-  static constexpr std::size_t class_bytes[class_count] = {64, 128, 256, 512, 1024};
-  static constexpr std::uint8_t heap_class = class_count;
+  static constexpr std::uint8_t heap_class = block_classes::heap;
 
   static constexpr std::uint8_t class_of(std::size_t bytes) noexcept {
-    const auto c = static_cast<std::size_t>(std::bit_width((bytes - 1) / class_bytes[0]));
-    return static_cast<std::uint8_t>(c < class_count ? c : class_count);  // each is twice the last
+    return block_classes::of(bytes);
   }
 
   struct pools {
-    lockfree::node_pool of[class_count] = {
-        lockfree::node_pool{class_bytes[0]}, lockfree::node_pool{class_bytes[1]},
-        lockfree::node_pool{class_bytes[2]}, lockfree::node_pool{class_bytes[3]},
-        lockfree::node_pool{class_bytes[4]}};
+    static constexpr std::size_t bytes = block_classes::smallest;
+    lockfree::node_pool of[block_classes::count] = {
+        lockfree::node_pool{bytes}, lockfree::node_pool{2 * bytes}, lockfree::node_pool{4 * bytes},
+        lockfree::node_pool{8 * bytes}, lockfree::node_pool{16 * bytes}};
   };
 
   explicit lane(pools& p)
@@ -104,6 +101,18 @@ class lane {
     constexpr std::uint8_t c = class_of(sizeof(Node));
     static_assert(c != heap_class);
     return caches_[c].try_take();
+  }
+
+  /// As take_block(), where it takes a few instructions and cannot fail.
+  bool has_at_hand(std::uint8_t size_class) const noexcept {
+    return caches_[size_class].has_at_hand();
+  }
+  void* take_at_hand(std::uint8_t size_class) noexcept {
+    return caches_[size_class].take_at_hand();
+  }
+  /// As give_pooled(); false when that takes more than a few instructions.
+  bool give_at_hand(void* block, std::uint8_t size_class) noexcept {
+    return caches_[size_class].give_at_hand(block);
   }
 
   void give_pooled(void* block, std::uint8_t size_class) noexcept {
@@ -141,7 +150,7 @@ class lane {
   }
 
  private:
-  lockfree::node_cache caches_[class_count];
+  lockfree::node_cache caches_[block_classes::count];
 };
 
 /// Hands an exception that nobody waits for to the hook of the scheduler that runs this thread.

@@ -3,10 +3,7 @@
 //
 //     auto [page, user] = co_await when_all(fetch(ctx, url), load(ctx, id));
 //     co_await when_all(std::span(parts));              // then: co_await std::move(parts[i])
-//
-//     auto scope = with_cancel(ctx);
-//     auto first = co_await when_any(scope, ask(scope, a), ask(scope, b));    // the loser is
-//     canceled
+//     co_await when_all(std::span(pages), [&](std::size_t i) { return fetch(ctx, urls[i]); });
 //
 // The children run in parallel on the executor of the parent, which waits in its own frame: nothing
 // is allocated but the children's frames. No child outlives the call, whatever becomes of it.
@@ -16,95 +13,43 @@
 #include <concepts>
 #include <coroutine>
 #include <cstddef>
-#include <cstdint>
+#include <exception>
 #include <span>
 #include <tuple>
 #include <type_traits>
 #include <utility>
 #include <variant>
 
-#include "pinion/platform/os.hpp"
+#include "pinion/runtime/join.hpp"
 #include "pinion/runtime/task.hpp"
 #include "pinion/sync/context.hpp"
-#include "pinion/sync/executor.hpp"
 #include "pinion/sync/result.hpp"
 
 namespace pinion {
 
 namespace detail {
 
-class invitation;
-
-/// The children, who runs which, and how many have ended. Lives in the parent's frame.
-///
-/// Each thread that runs a child takes the next one when that has ended, so children that do not
-/// suspend run one after the other where the parent was, without passing through a queue. One
-/// invitation per join lies in the queue, for whoever is free: see the protocol page on coroutines.
-class join {
- public:
-  /// Whose end decides: it is first(), and cancels the scope.
-  enum class decided_by : std::uint8_t { failure, any_end };
-
-  join(decided_by what, scoped_context* scope) noexcept : scope_(scope), decided_by_(what) {}
-  join(const join&) = delete;
-  join& operator=(const join&) = delete;
-
-  /// The first child, to be run by the calling thread. There is at least one.
-  std::coroutine_handle<> begin(task_promise_base& parent, task_promise_base* const* children,
-                                std::size_t count) noexcept;
-
-  /// When all have ended: who decided, or null.
-  const task_promise_base* first() const noexcept {
-    return first_.load(std::memory_order_relaxed);  // relaxed: ordered by the last end
-  }
-
- private:
-  friend class invitation;
-  static constexpr std::uint64_t one_claim = std::uint64_t{1} << 32;
-  static constexpr std::uint64_t one_end = 1;
-
-  std::coroutine_handle<> start(task_promise_base& child) noexcept;
-  std::coroutine_handle<> count_end() noexcept;
-  void queue(task_promise_base& child) noexcept;
-  void note_decision(task_promise_base& child) noexcept;
-  static std::coroutine_handle<> at_end(void* promise) noexcept;
-
-  task_promise_base* parent_ = nullptr;
-  task_promise_base* const* children_ = nullptr;
-  std::uint32_t count_ = 0;
-  std::uint32_t ends_ = 0;              // to wait for: the children's, and the invitation's
-  invitation* invited_ = nullptr;       // or null: there was no memory, or there is one child
-  os::atomic<std::uint64_t> state_{0};  // high half: claims of children; low half: ends
-  os::atomic<const task_promise_base*> first_{nullptr};
-  scoped_context* const scope_;  // or null
-  const decided_by decided_by_;
-};
-
-/// Tells the error hook of an error that nobody will see, unless it says no more than that the
-/// child was canceled.
-void report_lost(const error&) noexcept;
-
 template <class T>
 using value_or_nothing = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
-/// Waits for children. `Derived` has children(), an array of their promises, and for_each(f), which
-/// calls f(task&) for each.
+/// Waits for children that are there. `Derived` has children(), an array of their promises, and
+/// for_each(f), which calls f(task&) for each.
 template <class Derived>
-class join_awaiter {
+class join_awaiter : join {
  public:
-  join_awaiter(join::decided_by what, scoped_context* scope, std::size_t children) noexcept
-      : all_(what, scope), count_(children) {}
+  join_awaiter(join::decided_by what, scoped_context* scope, std::size_t children)
+      : join(&join_awaiter::start, what, scope), count_(checked_count(children)) {}
 
   bool await_ready() const noexcept { return count_ == 0; }
   template <std::derived_from<task_promise_base> Parent>
   std::coroutine_handle<> await_suspend(std::coroutine_handle<Parent> parent) noexcept {
-    return all_.begin(parent.promise(), static_cast<Derived*>(this)->children(), count_);
+    return begin(parent.promise(), count_);
   }
 
  protected:
   template <class T>
   bool decided(const task<T>& child) const noexcept {
-    return all_.first() == &child.promise();
+    return first() == &child.promise();
   }
 
   /// Of those that did not decide.
@@ -117,7 +62,7 @@ class join_awaiter {
 
   /// Throws what the first that failed threw.
   void raise_first_error() {
-    if (all_.first() == nullptr) return;
+    if (first() == nullptr) return;
     report_errors();
     static_cast<Derived*>(this)->for_each([&](auto& child) {
       if (decided(child)) child.promise().outcome().error().raise();
@@ -125,7 +70,19 @@ class join_awaiter {
   }
 
  private:
-  join all_;
+  static task_promise_base* start(join& all, std::size_t which) noexcept {
+    auto& self = static_cast<join_awaiter&>(all);
+    task_promise_base& child = *static_cast<Derived&>(self).children()[which];
+    child.begin_for(&all, &join_awaiter::at_end, self.ctx());
+    return &child;
+  }
+  static std::coroutine_handle<> at_end(void* promise) noexcept {
+    task_promise_base& child = task_promise_base::of(promise);
+    join& all = *static_cast<join*>(child.whom());
+    if (child.failed() || all.is_decided_by_any()) static_cast<void>(all.note_decision(&child));
+    return all.after_end();
+  }
+
   const std::size_t count_;
 };
 
@@ -145,6 +102,62 @@ task_promise_base* const* promises_of(const task<T>* tasks) noexcept {
                 sizeof(task<T>) == sizeof(task_promise_base*));
   return reinterpret_cast<task_promise_base* const*>(tasks);
 }
+
+/// A function that gives the i-th child.
+template <class F, class T>
+concept makes = std::same_as < std::invoke_result_t < const std::remove_cvref_t<F>
+&, std::size_t >, task < T >> &&(std::is_void_v<T> || std::is_move_assignable_v<T>);
+
+/// Waits for children that it makes, each when a thread is free to run it.
+template <class T, makes<T> F>
+class [[nodiscard]] all_made final : join {
+ public:
+  template <class G>
+  all_made(scoped_context* scope, T* values, std::size_t count, G&& make)
+      : join(&all_made::start, join::decided_by::failure, scope),
+        make_(std::forward<G>(make)),
+        values_(values),
+        count_(checked_count(count)) {
+#if defined(__GNUC__) && !defined(__clang__)
+    static_assert(std::is_lvalue_reference_v<G> || std::is_trivially_destructible_v<F>,
+                  "GCC 12 destroys a temporary like this one twice when it is awaited: give the "
+                  "callable a name");
+#endif
+  }
+
+  bool await_ready() const noexcept {
+    return count_ == 0;
+  }
+  template <std::derived_from<task_promise_base> Parent>
+  std::coroutine_handle<> await_suspend(std::coroutine_handle<Parent> parent) noexcept {
+    return begin(parent.promise(), count_);
+  }
+  void await_resume() {
+    if (first() != nullptr) raise_failure();
+  }
+
+ private:
+  static task_promise_base* start(join& all, std::size_t which) noexcept {
+    auto& self = static_cast<all_made&>(all);
+    try {
+      task_promise_base& child = self.make_(which).release();
+      void* to = nullptr;
+      if constexpr (!std::is_void_v<T>) to = self.values_ + which;
+      child.begin_made(all, to, self.ctx());
+      return &child;
+    } catch (...) {
+      self.fail_to_make();
+      return nullptr;
+    }
+  }
+
+  const F make_;
+  T* const values_;
+  const std::size_t count_;
+};
+
+template <class T, class F>
+using made = all_made<T, std::remove_cvref_t<F>>;
 
 template <class... Ts>
 class [[nodiscard]] all_of : public join_awaiter<all_of<Ts...>> {
@@ -178,7 +191,7 @@ class [[nodiscard]] all_of : public join_awaiter<all_of<Ts...>> {
 template <class T>
 class [[nodiscard]] all_in : public join_awaiter<all_in<T>> {
  public:
-  all_in(scoped_context* scope, std::span<task<T>> children) noexcept
+  all_in(scoped_context* scope, std::span<task<T>> children)
       : join_awaiter<all_in>(join::decided_by::failure, scope, children.size()),
         children_(children) {}
 
@@ -193,45 +206,6 @@ class [[nodiscard]] all_in : public join_awaiter<all_in<T>> {
 
  private:
   std::span<task<T>> children_;
-};
-
-}  // namespace detail
-
-/// Which child of a when_any() ended first, and with what.
-template <class T>
-struct first_of {
-  std::size_t index;
-  detail::value_or_nothing<T> value;
-};
-
-namespace detail {
-
-template <class T, std::size_t N>
-class [[nodiscard]] any_of : public join_awaiter<any_of<T, N>> {
- public:
-  template <class... Children>
-  any_of(scoped_context& scope, Children&&... children) noexcept
-      : join_awaiter<any_of>(join::decided_by::any_end, &scope, N),
-        children_{std::move(children)...} {}
-
-  task_promise_base* const* children() const noexcept { return promises_of(children_.data()); }
-
-  first_of<T> await_resume() {
-    this->report_errors();
-    std::size_t index = 0;
-    while (!this->decided(children_[index])) ++index;
-    auto& r = children_[index].promise().outcome();
-    if (!r) r.error().raise();
-    return {index, take_value(children_[index])};
-  }
-
-  template <class F>
-  void for_each(F f) {
-    for (auto& child : children_) f(child);
-  }
-
- private:
-  std::array<task<T>, N> children_;
 };
 
 }  // namespace detail
@@ -253,24 +227,40 @@ detail::all_of<Ts...> when_all(scoped_context& scope, task<Ts>... children) noex
 
 /// The same for any number of children, which the caller keeps. Awaiting one of them afterwards
 /// gives its value, at once.
-template <class T>
-detail::all_in<T> when_all(std::span<task<T>> children) noexcept {
+template <class T, std::size_t Extent>
+detail::all_in<T> when_all(std::span<task<T>, Extent> children) {
   return {nullptr, children};
 }
-template <class T>
-detail::all_in<T> when_all(scoped_context& scope, std::span<task<T>> children) noexcept {
+template <class T, std::size_t Extent>
+detail::all_in<T> when_all(scoped_context& scope, std::span<task<T>, Extent> children) {
   return {&scope, children};
 }
 
-/// co_await it in a task: runs all children, cancels the scope when the first has ended, waits for
-/// the others, and gives which it was and its value, or throws what it threw. Children wait under
-/// that scope, or they are waited for as long as they take. What the others return is dropped;
-/// the error hook is told of their errors that are no mere cancellations.
-/// @cost      as when_all()
-template <class T, std::same_as<task<T>>... Others>
-detail::any_of<T, 1 + sizeof...(Others)> when_any(scoped_context& scope, task<T> child,
-                                                  Others... others) noexcept {
-  return {scope, std::move(child), std::move(others)...};
+/// The same for children that do not exist yet: make(i) gives the one whose value is assigned to
+/// values[i], when a thread is free to run it. So no more of them are alive than run or wait. What
+/// make() throws, counts as the failure of that child; where one fails, the value stays as it is.
+///
+///     std::vector<page> pages(urls.size());
+///     co_await when_all(std::span(pages), [&](std::size_t i) { return fetch(ctx, urls[i]); });
+///
+/// @threads   make is called, as const, by several threads at once
+/// @cost      less than for children that are there: a child's frame is given back at its end, and
+///            the next one takes it
+template <class T, std::size_t Extent, detail::makes<T> F>
+detail::made<T, F> when_all(std::span<T, Extent> values, F&& make) {
+  return {nullptr, values.data(), values.size(), std::forward<F>(make)};
+}
+template <class T, std::size_t Extent, detail::makes<T> F>
+detail::made<T, F> when_all(scoped_context& scope, std::span<T, Extent> values, F&& make) {
+  return {&scope, values.data(), values.size(), std::forward<F>(make)};
+}
+template <detail::makes<void> F>
+detail::made<void, F> when_all(std::size_t count, F&& make) {
+  return {nullptr, nullptr, count, std::forward<F>(make)};
+}
+template <detail::makes<void> F>
+detail::made<void, F> when_all(scoped_context& scope, std::size_t count, F&& make) {
+  return {&scope, nullptr, count, std::forward<F>(make)};
 }
 
 }  // namespace pinion

@@ -64,6 +64,11 @@ MISTAKES = {
         ("  return before == state::armed;\n",
          "  return before == state::armed || before == state::taken;\n"),
     ],
+    # A child that cannot be made, and does not count as one that has ended.
+    "unmade_not_counted": [
+        ("    if (task_promise_base* child = start(next)) {\n",
+         "    task_promise_base* child = start(next);\n    if (child == nullptr) return {};\n    {\n"),
+    ],
     # An invitation that was revoked when it was in no queue any more is kept as one that is in one.
     "invitation_kept_as_queued": [
         ("  state_.store(state::taken, std::memory_order_relaxed);", "  "),

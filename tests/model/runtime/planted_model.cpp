@@ -59,6 +59,10 @@ TEST(planted, invitation_counted_twice) {
   EXPECT_TRUE(fails(hard, joins_in_a_row<2>, ""));
 }
 
+TEST(planted, unmade_not_counted) {
+  EXPECT_TRUE(fails(hard, join_of_made<1>, lost_wake_up));
+}
+
 TEST(planted, invitation_kept_as_queued) {
   EXPECT_TRUE(fails(hard, join_after_a_join<2>, lost_wake_up));
 }

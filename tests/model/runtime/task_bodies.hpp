@@ -152,6 +152,51 @@ void join_after_a_join() {
   require(s.submit(join_and_join_waiting(first, second)).wait().has_value(), "it has ended");
 }
 
+inline task<int> mark_and_tell(cell<int>& mark) {
+  mark.write(mark.read() + 1);
+  co_return mark.read();
+}
+
+struct cannot_be_made {};
+
+/// Children that are made where they run; one cannot be.
+inline task<int> join_made(std::array<cell<int>, 3>& marks) {
+  std::array<int, 4> told{};
+  try {
+    co_await when_all(std::span(told), [&](std::size_t i) {
+      if (i == 2) throw cannot_be_made();
+      return mark_and_tell(marks[i == 3 ? 2 : i]);
+    });
+    require(false, "the failure is thrown");
+  } catch (const cannot_be_made&) {
+  }
+  for (const auto& mark : marks) require(mark.read() == 1, "each child ran once, before");
+  co_return told[0] + told[1] + told[2] + told[3];
+}
+
+template <std::size_t Workers>
+void join_of_made() {
+  std::array<cell<int>, 3> marks;
+  scheduler s(with_workers(Workers));
+  require(s.submit(join_made(marks)).wait().value() == 3, "the values are there");
+}
+
+/// One child waits for the other, and both are made.
+inline task<> join_made_waiting(latch& gate, std::array<cell<int>, 2>& marks) {
+  co_await when_all(marks.size(), [&](std::size_t i) {
+    return i == 0 ? wait_and_mark(gate, marks[0]) : open_and_mark(gate, marks[1]);
+  });
+  for (const auto& mark : marks) require(mark.read() == 1, "a parent goes on after its children");
+}
+
+template <std::size_t Workers>
+void join_of_made_and_suspended() {
+  latch gate;
+  std::array<cell<int>, 2> marks;
+  scheduler s(with_workers(Workers));
+  require(s.submit(join_made_waiting(gate, marks)).wait().has_value(), "the parent has ended");
+}
+
 inline task<> visit(scheduler& away, cell<int>& mark) {
   require((co_await away.schedule()).has_value(), "it is open");
   mark.write(mark.read() + 1);

@@ -49,6 +49,13 @@ TEST(task_model, a_parent_goes_on_after_its_children) {
   expect_holds(join_of_suspended<2>);
 }
 
+TEST(task_model, a_parent_goes_on_after_children_that_are_made) {
+  expect_holds(join_of_made<1>);
+  expect_holds(join_of_made<2>);
+  expect_holds(join_of_made_and_suspended<1>);
+  expect_holds(join_of_made_and_suspended<2>);
+}
+
 TEST(task_model, a_visitor_comes_home) {
   expect_holds(visit_and_end);
 }

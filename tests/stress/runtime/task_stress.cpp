@@ -18,6 +18,7 @@
 
 #include "pinion/runtime/scheduler.hpp"
 #include "pinion/runtime/when_all.hpp"
+#include "pinion/runtime/when_any.hpp"
 
 namespace pinion {
 namespace {

@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: MIT
-#include "pinion/runtime/when_all.hpp"
+#include "pinion/runtime/join.hpp"
 
+#include <cstdint>
 #include <exception>
+#include <limits>
 #include <new>
+#include <stdexcept>
+#include <string>
 #include <system_error>
+#include <utility>
 
+#include "pinion/runtime/task.hpp"
 #include "pinion/runtime/task_node.hpp"
+#include "pinion/sync/context.hpp"
 #include "pinion/sync/executor.hpp"
 #include "pinion/sync/resumption.hpp"
 #include "src/runtime/core.hpp"
+#include "src/runtime/spare_frame.hpp"
 
 namespace pinion::detail {
 
@@ -124,56 +132,63 @@ std::coroutine_handle<> invitation::follow() noexcept {
   const std::uint64_t claims = from.state_.fetch_add(join::one_claim, std::memory_order_relaxed);
   const std::uint64_t which = claims / join::one_claim;
   if (which + 1 < from.count_) {
-    task_promise_base& child = *from.children_[which];  // it cannot end, so the join stays
-    if (change(state::taken, state::armed)) {           // P2
+    if (change(state::taken, state::armed)) {  // P2; the child cannot end, so the join stays
       queue();
     } else {
       keep_unqueued();
       static_cast<void>(from.count_end());  // P4
     }
-    return from.start(child);
+    return from.run(which);
   }
   const bool last = which + 1 == from.count_;
-  task_promise_base* child = last ? from.children_[which] : nullptr;
   if (last || !change(state::taken, state::done)) keep_unqueued();  // P3
   const std::coroutine_handle<> after = from.count_end();           // P4
-  return child != nullptr ? from.start(*child) : after;
+  return last ? from.run(which) : after;
 }
 
 // Without an invitation each child is queued by itself, which needs no memory.
-std::coroutine_handle<> join::begin(task_promise_base& parent, task_promise_base* const* children,
-                                    std::size_t count) noexcept {
-  parent_ = &parent;
-  children_ = children;
+std::coroutine_handle<> join::begin(task_promise_base& parent, std::size_t count) noexcept {
+  parent_ = parent.self();
+  ctx_ = &parent.ctx();
   count_ = static_cast<std::uint32_t>(count);
   ends_ = count_ + 1;
-  task_promise_base& first = *children[0];
   state_.store(one_claim, std::memory_order_relaxed);  // relaxed: published with the invitation
   seat* here = current.place;
   if (count > 1 && here != nullptr && this_executor() == executor_ref(*current.core) &&
       invitation::publish(*here, *this)) {
-    return start(first);
+    return run_first(parent);
   }
   ends_ = count_;
   // relaxed: published with the children.
   state_.store(one_claim * count, std::memory_order_relaxed);
-  for (std::size_t i = 1; i < count; ++i) queue(*children[i]);
-  return start(first);
+  for (std::size_t i = 1; i < count; ++i) queue(i);
+  return run_first(parent);
 }
 
-void join::queue(task_promise_base& child) noexcept {
-  static_cast<void>(start(child));
-  this_executor()->resume(child.item(), resume_order::at_once);
+// The parent is suspending. What could let it go on waits until it has.
+std::coroutine_handle<> join::run_first(const task_promise_base& parent) noexcept {
+  if (task_promise_base* child = start(0)) return child->transfer_from(parent);
+  after_suspension(&join::go_on, this);
+  return std::noop_coroutine();
 }
 
-std::coroutine_handle<> join::start(task_promise_base& child) noexcept {
-  child.begin_for(this, &join::at_end, parent_->ctx());
-  return child.self();
+void join::queue(std::size_t which) noexcept {
+  if (task_promise_base* child = start(which)) {
+    this_executor()->resume(child->item(), resume_order::at_once);
+  } else {
+    static_cast<void>(count_end());  // not the last: the first child is to come
+  }
+}
+
+// A child that was claimed, and not in the suspension of another.
+std::coroutine_handle<> join::run(std::size_t which) noexcept {
+  task_promise_base* const child = start(which);
+  return child != nullptr ? child->self() : after_end();
 }
 
 // The caller has no child that runs: when this was the last end, the join is over.
 std::coroutine_handle<> join::count_end() noexcept {
-  const std::coroutine_handle<> parent = parent_->self();
+  const std::coroutine_handle<> parent = parent_;
   const std::uint32_t ends = ends_;
   // acq_rel: what was done here is visible to the parent; the last one sees what the others did.
   const auto before =
@@ -181,34 +196,51 @@ std::coroutine_handle<> join::count_end() noexcept {
   return before + 1 == ends ? parent : std::coroutine_handle<>();
 }
 
-void join::note_decision(task_promise_base& child) noexcept {
-  const task_promise_base* nobody = nullptr;
+bool join::note_decision(const void* child) noexcept {
+  const void* nobody = nullptr;
   // relaxed: read when all have ended.
-  const bool decides = first_.compare_exchange_strong(nobody, &child, std::memory_order_relaxed,
+  const bool decides = first_.compare_exchange_strong(nobody, child, std::memory_order_relaxed,
                                                       std::memory_order_relaxed);
   if (decides && scope_ != nullptr) scope_->cancel();
+  return decides;
+}
+
+void join::fail(const void* child, error why) noexcept {
+  if (note_decision(child)) {
+    failure_ = std::move(why);
+  } else {
+    report_lost(why);
+  }
+}
+
+void join::fail_to_make() noexcept {
+  fail(this, error(std::current_exception()));
 }
 
 // When nothing of the child is on the stack: as soon as it is counted, another one may let the
 // parent go on, which destroys all of them. Counts it, and claims the next, in one step.
-std::coroutine_handle<> join::at_end(void* promise) noexcept {
-  task_promise_base& child = task_promise_base::of(promise);
-  join& all = *static_cast<join*>(child.whom());
-  if (all.decided_by_ == decided_by::any_end || child.failed()) all.note_decision(child);
-  const std::coroutine_handle<> parent = all.parent_->self();
-  const std::uint32_t count = all.count_;
-  const std::uint32_t ends = all.ends_;
-  // acq_rel: what this child did is visible to the parent; the last one sees what the others did.
-  const std::uint64_t before = all.state_.fetch_add(one_claim + one_end, std::memory_order_acq_rel);
-  const std::uint64_t next = before / one_claim;
-  if (next < count) {  // it cannot end before it has been started here, so the join stays
-    if (next + 1 == count && all.invited_ != nullptr && all.invited_->revoke()) {
-      // acq_rel: as above. Not the last end: the child is to come.
-      all.state_.fetch_add(one_end, std::memory_order_acq_rel);
+std::coroutine_handle<> join::after_end() noexcept {
+  for (;;) {
+    const std::coroutine_handle<> parent = parent_;
+    const std::uint32_t count = count_;
+    const std::uint32_t ends = ends_;
+    // acq_rel: what this child did is visible to the parent; the last one sees what others did.
+    const std::uint64_t before = state_.fetch_add(one_claim + one_end, std::memory_order_acq_rel);
+    const std::uint64_t next = before / one_claim;
+    if (next >= count) {
+      if (spare.is_there()) spare.give_back();
+      return static_cast<std::uint32_t>(before) + 1 == ends ? parent : std::coroutine_handle<>();
     }
-    return all.start(*all.children_[next]);
+    // What is claimed cannot end before it has been started here, so the join stays.
+    if (next + 1 == count && invited_ != nullptr && invited_->revoke()) {
+      // acq_rel: as above. Not the last end: the child is to come.
+      state_.fetch_add(one_end, std::memory_order_acq_rel);
+    }
+    if (task_promise_base* child = start(next)) {
+      if (spare.is_there()) spare.give_back();
+      return child->self();
+    }
   }
-  return static_cast<std::uint32_t>(before) + 1 == ends ? parent : std::coroutine_handle<>();
 }
 
 namespace {
@@ -227,6 +259,15 @@ bool is_mere_cancel(const error& e) noexcept {
 }
 
 }  // namespace
+
+std::size_t checked_count(std::size_t children) {
+  constexpr std::size_t most = std::numeric_limits<std::int32_t>::max();
+  if (children > most) {
+    throw std::invalid_argument("when_all: " + std::to_string(children) +
+                                " children, the limit is " + std::to_string(most));
+  }
+  return children;
+}
 
 void report_lost(const error& e) noexcept {
   if (!is_mere_cancel(e)) report_unobserved(e, "a child of when_all or when_any");

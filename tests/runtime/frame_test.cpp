@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// The memory of a coroutine comes from where it should, and finds its way back from anywhere.
+#include "pinion/runtime/frame.hpp"
+
+#include <array>
+#include <cstddef>
+#include <memory_resource>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include "tests/support/schedulers.hpp"
+#include <gtest/gtest.h>
+
+#include "pinion/runtime/scheduler.hpp"
+#include "pinion/runtime/when_all.hpp"
+
+namespace pinion {
+namespace {
+
+using test::with_workers;
+
+task<int> number(int n) {
+  co_return n;
+}
+
+using arena = std::pmr::polymorphic_allocator<>;
+
+task<int> in_arena(std::allocator_arg_t, arena, int n) {
+  co_return n + co_await number(1);
+}
+
+TEST(frame, takes_its_frame_from_an_allocator_that_is_its_first_argument) {
+  std::array<std::byte, 4096> bytes;
+  std::pmr::monotonic_buffer_resource buffer(bytes.data(), bytes.size(),
+                                             std::pmr::null_memory_resource());
+  scheduler sched(with_workers(1));
+  void* const before = buffer.allocate(1, 1);
+  EXPECT_EQ(sched.submit(in_arena(std::allocator_arg, &buffer, 6)).wait().value(), 7);
+  void* const after = buffer.allocate(1, 1);
+  EXPECT_GT(static_cast<std::byte*>(after) - static_cast<std::byte*>(before), 64);
+}
+
+task<int> many_in_arena(std::pmr::memory_resource& from) {
+  std::array<int, 10> values{};
+  co_await when_all(std::span(values), [&](std::size_t i) {
+    return in_arena(std::allocator_arg, &from, static_cast<int>(i));
+  });
+  int sum = 0;
+  for (const int n : values) sum += n;
+  co_return sum;
+}
+
+TEST(frame, a_made_child_gives_its_frame_back_to_its_allocator) {
+  std::pmr::unsynchronized_pool_resource pool;
+  scheduler sched(with_workers(1));
+  EXPECT_EQ(sched.submit(many_in_arena(pool)).wait().value(), 55);
+}
+
+TEST(frame, a_frame_may_outlive_the_scheduler_whose_pools_it_is_from) {
+  std::optional<task<int>> left;
+  {
+    scheduler sched(with_workers(1));
+    sched.submit([&] { left = number(7); }).wait().value();
+    sched.post([] {});  // this thread has a record there now
+    auto another = number(8);
+    sched.submit([&] { left = std::move(another); }).wait().value();
+  }
+  scheduler sched(with_workers(1));
+  EXPECT_EQ(sched.submit(std::move(*left)).wait().value(), 8);
+}
+
+}  // namespace
+}  // namespace pinion
