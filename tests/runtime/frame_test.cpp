@@ -7,8 +7,10 @@
 #include <memory_resource>
 #include <optional>
 #include <span>
+#include <thread>
 #include <utility>
 
+#include "tests/support/allocations.hpp"
 #include "tests/support/schedulers.hpp"
 #include <gtest/gtest.h>
 
@@ -55,6 +57,27 @@ TEST(frame, a_made_child_gives_its_frame_back_to_its_allocator) {
   std::pmr::unsynchronized_pool_resource pool;
   scheduler sched(with_workers(1));
   EXPECT_EQ(sched.submit(many_in_arena(pool)).wait().value(), 55);
+}
+
+task<int> made_numbers() {
+  std::array<int, 10> values{};
+  co_await when_all(std::span(values), [](std::size_t i) { return number(static_cast<int>(i)); });
+  co_return values[9];
+}
+
+// Finds: a frame that is kept for the next child when there is none. It counts as in use, and so
+// the memory of its scheduler stays.
+TEST(frame, nothing_is_kept_of_a_join_whose_scheduler_has_ended) {
+  const auto run = [] {
+    std::thread([] {
+      scheduler sched(with_workers(2));
+      for (int i = 0; i < 10; ++i) EXPECT_EQ(sched.submit(made_numbers()).wait().value(), 9);
+    }).join();
+  };
+  run();
+  const std::size_t before = test::blocks_in_use.load();
+  run();
+  EXPECT_EQ(test::blocks_in_use.load(), before);
 }
 
 TEST(frame, a_frame_may_outlive_the_scheduler_whose_pools_it_is_from) {

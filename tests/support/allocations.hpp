@@ -11,6 +11,7 @@
 namespace pinion::test {
 
 inline std::atomic<std::size_t> allocations{0};
+inline std::atomic<std::size_t> blocks_in_use{0};
 
 /// Allocations by any thread since it was made.
 class allocation_count {
@@ -59,7 +60,14 @@ inline void* allocate(std::size_t size, std::size_t alignment) noexcept {
   allocations.fetch_add(1, std::memory_order_relaxed);                // relaxed: a counter
   if (memory_is_out.load(std::memory_order_relaxed)) return nullptr;  // relaxed: a switch
   const std::size_t rounded = (size + alignment - 1) / alignment * alignment;
-  return std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded);
+  void* const p = std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded);
+  if (p != nullptr) blocks_in_use.fetch_add(1, std::memory_order_relaxed);  // relaxed: a counter
+  return p;
+}
+
+inline void release(void* p) noexcept {
+  if (p != nullptr) blocks_in_use.fetch_sub(1, std::memory_order_relaxed);  // relaxed: a counter
+  std::free(p);
 }
 
 inline void* allocate_or_throw(std::size_t size, std::size_t alignment) {
@@ -84,16 +92,16 @@ inline void* allocate_or_throw(std::size_t size, std::size_t alignment) {
   return pinion::test::allocate(size, static_cast<std::size_t>(alignment));
 }
 [[gnu::noinline]] void operator delete(void* p) noexcept {
-  std::free(p);
+  pinion::test::release(p);
 }
 [[gnu::noinline]] void operator delete(void* p, std::size_t) noexcept {
-  std::free(p);
+  pinion::test::release(p);
 }
 [[gnu::noinline]] void operator delete(void* p, std::align_val_t) noexcept {
-  std::free(p);
+  pinion::test::release(p);
 }
 [[gnu::noinline]] void operator delete(void* p, std::size_t, std::align_val_t) noexcept {
-  std::free(p);
+  pinion::test::release(p);
 }
 
 // The forms for arrays end in the ones above by themselves, but not where a sanitizer has its own.

@@ -4,7 +4,9 @@
 // Goal: every task ends once, at home, and every frame is destroyed, whatever is canceled when.
 // Finds: a join that resumes its parent before the last child is counted (use after free under a
 // sanitizer, a hang else), and a root that is not counted as live (a task after the drain).
+#include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <random>
 #include <stdexcept>
@@ -63,11 +65,20 @@ task<int> grow(world& in, const context& ctx, std::uint64_t seed, int depth) {
   if (depth != 0) {
     const bool was_home = in.home.this_worker().has_value();
     try {
-      if (random() % 2 == 0) {
+      const auto kind = random() % 3;
+      if (kind == 0) {
         const auto [a, b, c] = co_await when_all(grow(in, ctx, random(), depth - 1),
                                                  grow(in, ctx, random(), depth - 1),
                                                  grow(in, ctx, random(), depth - 1));
         sum += a + b + c;
+      } else if (kind == 1) {
+        std::array<int, 4> values{};
+        const auto child = [&, seed = random()](std::size_t i) {
+          if ((seed >> i) % 8 == 0) throw std::runtime_error("not made");
+          return grow(in, ctx, seed + i, depth - 1);
+        };
+        co_await when_all(std::span(values), child);
+        for (const int n : values) sum += n;
       } else {
         auto scope = with_cancel(ctx);
         const auto first = co_await when_any(scope, grow(in, scope, random(), depth - 1),
