@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -21,6 +22,8 @@ inline scheduler_options with_workers(std::size_t n) {
 inline std::atomic<int> errors_seen{0};
 inline std::string last_error;  // written before the counter is raised
 inline void count_errors(const error& e, std::string_view) noexcept {
+  static std::mutex several_at_once;
+  const std::lock_guard lock(several_at_once);
   last_error = e.what();
   errors_seen.fetch_add(1);
 }
