@@ -235,6 +235,30 @@ TEST_P(when_all_with, the_value_of_a_made_child_goes_to_its_place) {
   }
 }
 
+// Can be copied, but only moved into its place.
+struct only_moved_in {
+  only_moved_in() = default;
+  explicit only_moved_in(std::size_t n) : value(n) {}
+  only_moved_in(const only_moved_in&) = default;
+  only_moved_in(only_moved_in&&) = default;
+  only_moved_in& operator=(only_moved_in&&) = default;
+  std::size_t value = 0;
+};
+task<only_moved_in> give_a_copy(std::size_t i) {
+  const only_moved_in kept(i + 1);
+  co_return kept;
+}
+task<std::size_t> sum_of_copies() {
+  std::array<only_moved_in, 3> values;
+  co_await when_all(std::span(values), [](std::size_t i) { return give_a_copy(i); });
+  co_return values[0].value + values[1].value + values[2].value;
+}
+
+TEST_P(when_all_with, a_value_that_cannot_be_assigned_as_a_copy_reaches_its_place) {
+  scheduler sched(with_workers(GetParam()));
+  EXPECT_EQ(sched.submit(sum_of_copies()).wait().value(), 6u);
+}
+
 task<int> meet_made(gate& a, gate& b) {
   std::array<int, 2> met{};
   co_await when_all(std::span(met),

@@ -221,6 +221,8 @@ class task_promise final : public task_outcome<T> {
       this->set(std::forward<U>(value));
     } else if constexpr (std::is_assignable_v<T&, U>) {
       *static_cast<T*>(this->value_goes_to()) = std::forward<U>(value);
+    } else if constexpr (std::is_move_assignable_v<T>) {  // then a copy can be moved there
+      *static_cast<T*>(this->value_goes_to()) = static_cast<T>(std::forward<U>(value));
     }
   }
 };
