@@ -259,6 +259,20 @@ TEST_P(when_all_with, a_value_that_cannot_be_assigned_as_a_copy_reaches_its_plac
   EXPECT_EQ(sched.submit(sum_of_copies()).wait().value(), 6u);
 }
 
+task<int> square(std::size_t i) {
+  co_return static_cast<int>(i * i);
+}
+task<int> sum_of_squares() {
+  std::array<int, 4> values{};
+  co_await when_all(std::span(values), square);
+  co_return values[0] + values[1] + values[2] + values[3];
+}
+
+TEST_P(when_all_with, a_function_makes_children_by_its_name) {
+  scheduler sched(with_workers(GetParam()));
+  EXPECT_EQ(sched.submit(sum_of_squares()).wait().value(), 14);
+}
+
 task<int> meet_made(gate& a, gate& b) {
   std::array<int, 2> met{};
   co_await when_all(std::span(met),

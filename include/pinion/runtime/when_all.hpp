@@ -105,7 +105,7 @@ task_promise_base* const* promises_of(const task<T>* tasks) noexcept {
 
 /// A function that gives the i-th child.
 template <class F, class T>
-concept makes = std::same_as < std::invoke_result_t < const std::remove_cvref_t<F>
+concept makes = std::same_as < std::invoke_result_t < const std::decay_t<F>
 &, std::size_t >, task < T >> &&(std::is_void_v<T> || std::is_move_assignable_v<T>);
 
 /// Waits for children that it makes, each when a thread is free to run it.
@@ -157,7 +157,7 @@ class [[nodiscard]] all_made final : join {
 };
 
 template <class T, class F>
-using made = all_made<T, std::remove_cvref_t<F>>;
+using made = all_made<T, std::decay_t<F>>;
 
 template <class... Ts>
 class [[nodiscard]] all_of : public join_awaiter<all_of<Ts...>> {
