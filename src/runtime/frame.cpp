@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "pinion/runtime/frame.hpp"
 
+#include <utility>
+
 #include "pinion/runtime/join.hpp"
 #include "pinion/runtime/task_node.hpp"
 #include "src/runtime/current.hpp"
@@ -37,7 +39,9 @@ void* frame_in(void* block, const task_memory* from) noexcept {
   if (origin == 0) {
     ::operator delete(block);
   } else if ((origin & 1) != 0) {
+    const left_step after = std::exchange(left, {});  // the user's code may run a coroutine
     reinterpret_cast<const foreign_frame*>(origin - 1)->give(frame, bytes);
+    left = after;
   } else {
     auto* const from = reinterpret_cast<task_memory*>(origin);
     seat* const mine = current.place;

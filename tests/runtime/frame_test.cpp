@@ -4,6 +4,8 @@
 
 #include <array>
 #include <cstddef>
+#include <functional>
+#include <latch>
 #include <memory_resource>
 #include <optional>
 #include <span>
@@ -78,6 +80,52 @@ TEST(frame, nothing_is_kept_of_a_join_whose_scheduler_has_ended) {
   const std::size_t before = test::blocks_in_use.load();
   run();
   EXPECT_EQ(test::blocks_in_use.load(), before);
+}
+
+// Memory that tells when it is given back.
+class telling_resource : public std::pmr::memory_resource {
+ public:
+  explicit telling_resource(std::function<void()> whom) : whom_(std::move(whom)) {}
+
+ private:
+  void* do_allocate(std::size_t bytes, std::size_t alignment) override {
+    return std::pmr::new_delete_resource()->allocate(bytes, alignment);
+  }
+  void do_deallocate(void* p, std::size_t bytes, std::size_t alignment) override {
+    whom_();
+    std::pmr::new_delete_resource()->deallocate(p, bytes, alignment);
+  }
+  bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
+
+  const std::function<void()> whom_;
+};
+
+task<> nothing() {
+  co_return;
+}
+
+// Finds: a step left by the end of a child, and taken by another coroutine that its allocator runs.
+TEST(frame, a_coroutine_may_run_where_a_made_child_gives_its_frame_back) {
+  auto options = with_workers(1);
+  options.queue_limit = 1;
+  options.when_full = reject::caller_runs;
+  scheduler full(options);
+  std::latch entered{1}, leave{1};
+  full.post([&] {
+    entered.count_down();
+    leave.wait();
+  });
+  entered.wait();
+  full.post([] {});
+  int run_here = 0;
+  telling_resource from([&] { run_here += full.post(nothing()) ? 1 : 0; });
+  {
+    scheduler sched(with_workers(1));
+    EXPECT_EQ(sched.submit(many_in_arena(from)).wait().value(), 55);
+  }
+  EXPECT_EQ(run_here, 10);
+  EXPECT_EQ(full.stats().ran, 10u);
+  leave.count_down();
 }
 
 TEST(frame, a_frame_may_outlive_the_scheduler_whose_pools_it_is_from) {

@@ -103,10 +103,13 @@ task_promise_base* const* promises_of(const task<T>* tasks) noexcept {
   return reinterpret_cast<task_promise_base* const*>(tasks);
 }
 
+template <class F>
+using child_of = std::invoke_result_t<const std::decay_t<F>&, std::size_t>;
+
 /// A function that gives the i-th child.
 template <class F, class T>
-concept makes = std::same_as < std::invoke_result_t < const std::decay_t<F>
-&, std::size_t >, task < T >> &&(std::is_void_v<T> || std::is_move_assignable_v<T>);
+concept makes = std::same_as<child_of<F>, task<T>> &&
+    (std::is_void_v<T> || std::is_move_assignable_v<T>);
 
 /// Waits for children that it makes, each when a thread is free to run it.
 template <class T, makes<T> F>
