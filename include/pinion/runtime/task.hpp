@@ -142,7 +142,8 @@ class task_promise_base : public pooled_frame {
     return ++transfers_ % transfers_max != 0 ? self_ : transfer_by_step();
   }
   std::coroutine_handle<> end() noexcept {
-    if (at_end_ != nullptr || home_ != nullptr) return end_by_step();
+    // In this order: a made child that is elsewhere has a home, and no at_end_.
+    if (home_ != nullptr || at_end_ != nullptr) return end_by_step();
     parent_->transfers_ = transfers_;
     return parent_->transfer();
   }
