@@ -197,6 +197,8 @@ class scheduler_core final : public executor {
   std::uint32_t on_other_cpus(const lockfree::idle_set&) const noexcept;
   void count_wake(detail::seat* from) noexcept;
   void note_unwoken() noexcept;
+  void queue_resumed(detail::seat&, detail::work_word, resume_order) noexcept;
+  void resume_from_outside(detail::work_word) noexcept;
 
   void make_seats();
   void start_thread(detail::worker_thread&, std::size_t number);

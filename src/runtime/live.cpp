@@ -43,23 +43,28 @@ void scheduler_core::end_live() noexcept {
 // keeps; and it wakes nobody for what it copes with.
 void scheduler_core::resume(work_item& item, resume_order order) noexcept {
   const work_word work = detail::word_of(item);
-  if (seat* mine = detail::current.seat_of(*this)) {
-    const std::size_t kept = mine->kept.count();
-    // That note_unwoken() may look before the others see what is kept does no harm: see
-    // forget_unwoken().
-    if (order == resume_order::next && kept < mine->keeps && mine->kept.put(work)) {
-      note_unwoken();
-      return;
-    }
-    const std::size_t before = kept + mine->queue.size_approx();
-    push_own(*mine, work);
-    if (order == resume_order::at_once || before >= mine->copes_with) {
-      wake_for(mine, false);
-    } else {
-      note_unwoken();
-    }
-    return;
+  seat* const mine = detail::current.seat_of(*this);
+  if (mine == nullptr) return resume_from_outside(work);
+  // That note_unwoken() may look before the others see what is kept does no harm: see
+  // forget_unwoken().
+  if (order != resume_order::next || mine->kept.count() >= mine->keeps || !mine->kept.put(work)) {
+    return queue_resumed(*mine, work, order);
   }
+  note_unwoken();
+}
+
+void scheduler_core::queue_resumed(seat& mine, detail::work_word work,
+                                   resume_order order) noexcept {
+  const std::size_t before = mine.kept.count() + mine.queue.size_approx();
+  push_own(mine, work);
+  if (order == resume_order::at_once || before >= mine.copes_with) {
+    wake_for(&mine, false);
+  } else {
+    note_unwoken();
+  }
+}
+
+void scheduler_core::resume_from_outside(detail::work_word work) noexcept {
   client* c = nullptr;
   try {
     c = memory.attach(outside);

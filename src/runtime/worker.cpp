@@ -57,13 +57,30 @@ void worker::execute(work_word w) noexcept {
   lane::count(done.started ? mine.ran : mine.not_started);
 }
 
-// A coroutine goes on, or a child of one begins. It is counted as live, not as a task.
+// A coroutine goes on, or a child of one begins. It is counted as live, not as a task. What it has
+// resumed goes on after it, without a turn of the loop: there is nothing to find out.
 void worker::resume(work_item& item) noexcept {
-  // relaxed, both: as in execute().
-  thread_.running.store("coroutine", std::memory_order_relaxed);
-  current.task = nullptr;
-  item.run(item);
-  thread_.running.store(nullptr, std::memory_order_relaxed);
+  thread_.running.store("coroutine", std::memory_order_relaxed);  // relaxed: as in execute()
+  for (work_item* each = &item; each != nullptr; each = next_kept()) {
+    current.task = nullptr;
+    each->run(*each);
+  }
+  thread_.running.store(nullptr, std::memory_order_relaxed);  // relaxed: as in execute()
+}
+
+// What find_work() would find next, where that is a coroutine that was kept. Null: let it look.
+work_item* worker::next_kept() noexcept {
+  seat* const s = current.place;
+  if (s == nullptr || s->tick + 1 >= poll_interval_) return nullptr;
+  if (kept_in_a_row_ >= kept_in_a_row_max) {
+    if (s->queue.size_approx() != 0) return nullptr;  // it has its turn
+    kept_in_a_row_ = 0;
+  }
+  const work_word w = s->kept.take();
+  if (w == 0) return nullptr;
+  ++s->tick;
+  ++kept_in_a_row_;
+  return &item_of(w);  // nothing else is kept
 }
 
 // The own queue first, what comes from outside in its turn, then what others have.

@@ -98,6 +98,7 @@ class worker {
 
   void execute(work_word) noexcept;
   void resume(work_item&) noexcept;
+  work_item* next_kept() noexcept;
   bool wait_for_seat() noexcept;
 
   scheduler_core& core_;

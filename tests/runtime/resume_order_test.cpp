@@ -107,6 +107,45 @@ TEST(resume_order, two_that_resume_each_other_leave_turns_to_the_queue) {
   EXPECT_TRUE(one.wait());
 }
 
+// Each job notes how many hits there were, and posts the next one. A hit is two resumptions. Finds:
+// a worker that goes on with what it keeps, and comes to its queue only when it is time to look at
+// that of outside work.
+TEST(resume_order, what_is_queued_has_every_fourth_turn) {
+  constexpr std::size_t jobs = 200;
+  scheduler sched(with_workers(1));
+  std::atomic<bool> over{false};
+  std::atomic<int> hits{0};
+  std::vector<int> hits_at;
+  hits_at.reserve(jobs);
+  channel<int> there, back;
+  auto one = sched.submit(hit_back(there, back));
+  auto other = sched.submit(hit(there, back, over, hits));
+  const std::function<void()> note = [&] {
+    hits_at.push_back(hits);
+    over = hits_at.size() == jobs;
+    if (!over) sched.post([&] { note(); });
+  };
+  until([&] { return hits > 1000; });
+  sched.post([&] { note(); });
+  EXPECT_TRUE(other.wait());
+  EXPECT_TRUE(one.wait());
+  for (std::size_t i = 1; i < jobs; ++i) EXPECT_LE(hits_at[i] - hits_at[i - 1], 3) << i;
+}
+
+// Finds: a worker that goes on with what it keeps, and never comes to the queue of outside work.
+TEST(resume_order, two_that_resume_each_other_leave_turns_to_what_comes_from_outside) {
+  scheduler sched(with_workers(1));
+  std::atomic<bool> over{false};
+  std::atomic<int> hits{0};
+  channel<int> there, back;
+  auto one = sched.submit(hit_back(there, back));
+  auto other = sched.submit(hit(there, back, over, hits));
+  until([&] { return hits > 1000; });
+  sched.post([&] { over = true; });
+  EXPECT_TRUE(other.wait());
+  EXPECT_TRUE(one.wait());
+}
+
 // So long that the worker would look at the queue of outside work after each of them.
 void compute() {
   for (spin_budget budget(std::chrono::microseconds(400)); budget.spin();) {
