@@ -37,11 +37,15 @@ class alignas(cache_line_size) channel_side {
  public:
   explicit channel_side(bool is_shut) noexcept : word_(is_shut ? shut_bit : 0) {}
 
+  /// The word of a moment ago, for enter().
+  std::uint64_t guess() const noexcept {
+    return word_.load(std::memory_order_relaxed);  // relaxed: a guess; the CAS in enter() decides
+  }
+  static bool is_shut_in(std::uint64_t word) noexcept { return (word & shut_bit) != 0; }
+
   /// Takes the road; the word, for leave(). False: it is shut.
+  /// @pre  the word is a guess, in which it is not shut
   bool enter(std::uint64_t& word) noexcept {
-    // relaxed: a guess; the CAS decides.
-    word = word_.load(std::memory_order_relaxed);
-    if ((word & shut_bit) != 0) return false;
     return ((word & held_bit) == 0 && try_hold(word)) || enter_contended(word);
   }
   void leave(std::uint64_t word) noexcept {
@@ -137,6 +141,7 @@ class channel_buffer {
   }
 
   std::size_t capacity() const noexcept { return capacity_; }
+  bool has_roads() const noexcept { return has_roads_; }
 
   /// Exact when nobody is at it.
   std::size_t size_approx() const noexcept {
@@ -148,7 +153,21 @@ class channel_buffer {
   // --- The roads. Any thread, without the lock.
 
   road try_push(E& value, look when) noexcept {
-    std::uint64_t word;
+    const std::uint64_t guess = tail_guess();
+    return channel_side::is_shut_in(guess) ? road::shut : push_by_road(value, when, guess);
+  }
+  /// Calls into(E&&) with the oldest value.
+  template <class Into>
+  road try_pop(Into&& into, look when) noexcept {
+    const std::uint64_t guess = head_guess();
+    return channel_side::is_shut_in(guess) ? road::shut : pop_by_road(into, when, guess);
+  }
+
+  // The same in two steps, so that where the road is shut there is nothing of the second.
+  std::uint64_t tail_guess() const noexcept { return tail_.guess(); }
+  std::uint64_t head_guess() const noexcept { return head_.guess(); }
+
+  road push_by_road(E& value, look when, std::uint64_t word) noexcept {
     if (!tail_.enter(word)) return road::shut;
     const std::uint64_t position = channel_side::position_in(word);
     if (position - tail_.other >= capacity_) {  // more: the lock's holder does not look there
@@ -164,10 +183,8 @@ class channel_buffer {
     return road::passed;
   }
 
-  /// Calls into(E&&) with the oldest value.
   template <class Into>
-  road try_pop(Into&& into, look when) noexcept {
-    std::uint64_t word;
+  road pop_by_road(Into&& into, look when, std::uint64_t word) noexcept {
     if (!head_.enter(word)) return road::shut;
     const std::uint64_t position = channel_side::position_in(word);
     if (position >= head_.other) {  // as in try_push

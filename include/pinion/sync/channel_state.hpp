@@ -62,15 +62,27 @@ class channel_state {
   road try_get(Into&& into, look when) noexcept {
     return buffer_.try_pop(into, when);
   }
+  std::uint64_t guess_to_put() const noexcept { return buffer_.tail_guess(); }
+  std::uint64_t guess_to_get() const noexcept { return buffer_.head_guess(); }
+  road put_by_road(item& value, look when, std::uint64_t guess) noexcept {
+    return buffer_.push_by_road(value, when, guess);
+  }
+  template <class Into>
+  road get_by_road(Into&& into, look when, std::uint64_t guess) noexcept {
+    return buffer_.pop_by_road(into, when, guess);
+  }
   void let_the_other_side_work() const noexcept { buffer_.let_the_other_side_work(); }
   std::size_t size_approx() const noexcept { return buffer_.size_approx(); }
 
   // --- All else with the lock held, between begin() and end().
 
-  void begin() noexcept { buffer_.shut(); }
+  void begin() noexcept {
+    if (buffer_.has_roads()) buffer_.shut();
+  }
 
   /// Lets go of the roads unless somebody waits. Left out when somebody is about to.
   void end() noexcept {
+    if (!buffer_.has_roads()) return;
     const bool waits =
         !sends_.empty() || !reserves_.empty() || !receives_.empty() || !batches_.empty();
     if (!waits && !closed_ && reserved_ == 0) buffer_.open();
@@ -90,6 +102,7 @@ class channel_state {
   send_outcome put(item& value, claimed_links& claimed, Displaced&& displaced) noexcept {
     if (closed_) return send_outcome::closed;
     if (give(value, claimed)) return send_outcome::sent;
+    if (capacity() == 0) return send_outcome::full;  // its policy is to wait
     if (has_room()) return buffer_.push(std::move(value)), send_outcome::sent;
     if (policy_ == when_full::wait) return send_outcome::full;
     if (policy_ == when_full::drop_newest || buffer_.size() == 0) return send_outcome::dropped;
@@ -103,7 +116,7 @@ class channel_state {
   /// Calls into(item&&) with the next value, if there is one.
   template <class Into>
   bool get(claimed_links& claimed, Into&& into) noexcept {
-    if (buffer_.size() > 0) {
+    if (capacity() != 0 && buffer_.size() > 0) {
       buffer_.pop(into);
       fill_places(claimed);
       return true;

@@ -27,6 +27,16 @@ struct channel_verb {
   static void enlist(Op& o, waiter& w) noexcept {
     if (!is_nil(o)) core(o).enlist(o, w);
   }
+  // Not a touch of the operation after the unlock: it may be gone.
+  static bool begin_alone(Op& o, waiter_place place) noexcept {
+    if (is_nil(o)) return !try_complete(o);
+    channel_core<T>& c = core(o);
+    c.line().lock();
+    const bool waits = !Verb::try_complete_at(o, c);
+    if (waits) c.enlist(o, place.make_alone());
+    c.line().unlock();
+    return waits;
+  }
   static void withdraw(Op& o) noexcept {
     if (is_nil(o)) return;
     core(o).withdraw(o);
@@ -50,13 +60,18 @@ struct channel_verb {
     core(o).end();
     return true;
   }
-  /// For try_now(): what `go(look)`, a way by the road, came to.
-  template <class Go>
-  static attempt early(Op& o, Go&& go) noexcept {
-    road how = go(look::later_if_better);
+  // The road is a function of its own, so that a channel without one pays for nothing.
+  static attempt try_now(Op& o) noexcept {
+    if (is_nil(o)) return attempt::needs_lock;
+    const std::uint64_t seen = Verb::guess(core(o));
+    return channel_side::is_shut_in(seen) ? attempt::needs_lock : Verb::try_road(o, seen);
+  }
+  /// For try_road(): what a way by the road came to, and `again()`, when that was put off.
+  template <class Again>
+  static attempt early(Op& o, road how, Again&& again) noexcept {
     if (how == road::put_off) {
       core(o).let_the_other_side_work();
-      how = go(look::at_once);
+      how = again();
     }
     if (how == road::shut) return attempt::needs_lock;
     if (how == road::ended) {
@@ -111,10 +126,11 @@ struct send_verb : channel_verb<T, send_op<T>, send_verb<T>> {
     }
     return send_verb::complete(o, claimed, outcome);
   }
-  static attempt try_now(op_type& o) noexcept {
-    if (send_verb::is_nil(o)) return attempt::needs_lock;
-    return send_verb::early(
-        o, [&](look when) { return send_verb::core(o).try_put(o.payload(), when); });
+  static std::uint64_t guess(const channel_core<T>& core) noexcept { return core.guess_to_put(); }
+  [[gnu::noinline]] static attempt try_road(op_type& o, std::uint64_t seen) noexcept {
+    channel_core<T>& core = send_verb::core(o);
+    const road first = core.put_by_road(o.payload(), look::later_if_better, seen);
+    return send_verb::early(o, first, [&] { return core.try_put(o.payload(), look::at_once); });
   }
 
   static result<> take(op_type& o) {
@@ -137,8 +153,8 @@ struct send_verb : channel_verb<T, send_op<T>, send_verb<T>> {
                                               .enlist = &send_verb::enlist,
                                               .withdraw = &send_verb::withdraw,
                                               .take = &take,
-                                              .try_now = &try_now,
-                                              .out_when_claimed = true,
+                                              .try_now = &send_verb::try_now,
+                                              .begin_alone = &send_verb::begin_alone,
                                               .off_without_object = true};
 };
 
@@ -156,11 +172,13 @@ struct receive_verb : channel_verb<T, receive_op<T>, receive_verb<T>> {
     if (!has_value && !core.is_drained()) return false;
     return receive_verb::complete(o, claimed, has_value ? settled_well : 0);
   }
-  static attempt try_now(op_type& o) noexcept {
-    if (receive_verb::is_nil(o) || o.payload().has_value()) return attempt::needs_lock;
+  static std::uint64_t guess(const channel_core<T>& core) noexcept { return core.guess_to_get(); }
+  [[gnu::noinline]] static attempt try_road(op_type& o, std::uint64_t seen) noexcept {
+    if (o.payload().has_value()) return attempt::needs_lock;
+    channel_core<T>& core = receive_verb::core(o);
     const auto into = [&](item&& v) { o.payload().emplace(std::move(v)); };
-    return receive_verb::early(
-        o, [&](look when) { return receive_verb::core(o).try_get(into, when); });
+    const road first = core.get_by_road(into, look::later_if_better, seen);
+    return receive_verb::early(o, first, [&] { return core.try_get(into, look::at_once); });
   }
 
   /// A value whose move throws stays in the operation, which may be run again.
@@ -177,8 +195,8 @@ struct receive_verb : channel_verb<T, receive_op<T>, receive_verb<T>> {
                                               .enlist = &receive_verb::enlist,
                                               .withdraw = &receive_verb::withdraw,
                                               .take = &take,
-                                              .try_now = &try_now,
-                                              .out_when_claimed = true,
+                                              .try_now = &receive_verb::try_now,
+                                              .begin_alone = &receive_verb::begin_alone,
                                               .off_without_object = true};
 };
 

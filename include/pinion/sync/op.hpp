@@ -28,9 +28,11 @@ class [[nodiscard]] op : public operation_base<op<T, Payload>, T>, private wait_
     void (*withdraw)(op&) noexcept;
     result<T> (*take)(op&);
     attempt (*try_now)(op&) noexcept = nullptr;  // optional: without the lock
-    // Whoever claims it takes it out of the line under the lock; then withdraw() has nothing to do.
+    // Optional, for a coroutine whose wait nothing but this object can end: lock, try_complete() or
+    // else enlist() a waiter that stands alone, unlock. Does it wait? An object that has this takes
+    // what it claims out of the line under the lock, so withdraw() has nothing to do then, and
     // enlist() leaves nothing for after the unlock.
-    bool out_when_claimed = false;
+    bool (*begin_alone)(op&, waiter_place) noexcept = nullptr;
     // Without an object there is nothing to wait for: as a case of a select it is switched off.
     bool off_without_object = false;
   };
@@ -59,12 +61,13 @@ class [[nodiscard]] op : public operation_base<op<T, Payload>, T>, private wait_
   bool try_complete() noexcept { return how_->try_complete(*this); }
   void enlist(waiter& who) noexcept { how_->enlist(*this, who); }
   void withdraw() noexcept { how_->withdraw(*this); }
+  bool begin_alone(waiter_place place) noexcept { return how_->begin_alone(*this, place); }
   bool owns(const wait_link& link) const noexcept { return &link == this; }
   bool stands_alone() const noexcept {
-    return how_->out_when_claimed && this->own_context().bound() == nullptr;
+    return how_->begin_alone != nullptr && this->own_context().bound() == nullptr;
   }
   bool is_out(const waiter& who) const noexcept {
-    return how_->out_when_claimed && who.winner() == this;
+    return how_->begin_alone != nullptr && who.winner() == this;
   }
   bool never_ready() const noexcept { return object_ == nullptr && how_->off_without_object; }
   bool may_complete() const noexcept { return !never_ready(); }

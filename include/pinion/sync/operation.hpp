@@ -104,17 +104,20 @@ class operation_awaiter {
 
   bool await_ready() noexcept {  // 1, and 3 without the lock
     if (op_.own_context().ended()) return true;
-    how_ = end::at_once;
+    how_ = end::plain;
     return op_.finish_now(op_);
   }
   bool await_suspend(std::coroutine_handle<> suspended) noexcept;  // 2 to 6
   result<typename Op::value_type> await_resume() {                 // 7 and 8
-    return how_ == end::at_once ? op_.take() : resume_late();
+    return how_ == end::plain ? op_.take() : resume_late();
   }
 
  private:
-  enum class end : std::uint8_t { by_context, at_once, by_waker };
+  // Plain: at once, or by who claimed the only link and took it out of the line; all that is left
+  // is take().
+  enum class end : std::uint8_t { by_context, plain, by_waker };
 
+  [[gnu::noinline]] bool begin_among_others(std::coroutine_handle<>) noexcept;
   [[gnu::noinline]] result<typename Op::value_type> resume_late();
 
   Op& op_;
@@ -162,7 +165,6 @@ class operation_base {
 
   static bool finish_now(Op& self) noexcept;
   bool begin(Op& self, waiter& who) noexcept;
-  bool begin_alone(Op& self, waiter& who) noexcept;
   result<T> finish(Op& self, waiter& who);
   [[gnu::noinline]] static bool look_again(Op& self) noexcept;
   [[gnu::noinline]] result<T> wait_in_line(Op& self, bool has_spun);
@@ -205,19 +207,6 @@ bool operation_base<Op, T>::begin(Op& self, waiter& who) noexcept {
     if (waits) self.enlist(who);
   });
   who.finish_left_over();
-  return waits;
-}
-
-// The same when nothing else can end the wait. After the unlock nothing of it is touched.
-template <class Op, class T>
-bool operation_base<Op, T>::begin_alone(Op& self, waiter& who) noexcept {
-  bool waits = false;
-  with_locks_of(self, [&] {
-    waits = !self.try_complete();
-    if (!waits) return;
-    who.commit_alone();
-    self.enlist(who);
-  });
   return waits;
 }
 
@@ -278,15 +267,16 @@ result<T> operation_base<Op, T>::wait_in_line(Op& self, bool has_spun) {
 template <class Op>
 [[gnu::noinline]] bool operation_awaiter<Op>::await_suspend(
     std::coroutine_handle<> suspended) noexcept {
-  waiter& who = *std::construct_at(&who_, suspended, this_executor());
   if constexpr (requires { op_.stands_alone(); }) {
-    if (op_.stands_alone()) {
-      how_ = end::by_waker;
-      if (op_.begin_alone(op_, who)) return true;
-      how_ = end::at_once;
-      return false;
-    }
+    if (op_.stands_alone()) return op_.begin_alone({&who_, suspended});
   }
+  return begin_among_others(suspended);
+}
+
+// Never inlined: it would burden the way of those who stand alone.
+template <class Op>
+bool operation_awaiter<Op>::begin_among_others(std::coroutine_handle<> suspended) noexcept {
+  waiter& who = *std::construct_at(&who_, suspended, this_executor());
   if (!op_.begin(op_, who)) return false;
   how_ = end::by_waker;
   return op_.enlist_contexts(who) && who.commit();

@@ -22,14 +22,15 @@
 //
 // Both are read-modify-writes of one word, so one of them comes second and sees the other.
 //
-// A coroutine that stands in one line only, and in no context's, says `committed` before it
-// enlists: under the lock, which whoever ends the wait takes after it. Nobody else competes then,
-// so neither a claim nor a wake is a read-modify-write.
+// A coroutine that stands in one line only, and in no context's, is `committed` from the start: its
+// waiter is made under the lock, which whoever ends the wait takes after it. Nobody else competes
+// then, so neither a claim nor a wake is a read-modify-write.
 #pragma once
 
 #include <cassert>
 #include <coroutine>
 #include <cstdint>
+#include <memory>
 
 #include "pinion/platform/os.hpp"
 #include "pinion/platform/parker.hpp"
@@ -126,9 +127,21 @@ class wake_chain {
 /// Lives on the waiting thread's stack or in the coroutine's frame.
 class waiter : private work_item {
  public:
+  struct alone {};  // see the third constructor
+
   explicit waiter(parker& thread) noexcept : parker_(&thread) {}
   waiter(std::coroutine_handle<> suspended, executor_ref resume_on) noexcept
       : work_item{resume, nullptr}, executor_(resume_on.operator->()), suspended_(suspended) {}
+  /// For who joins one line and no other, with the lock of that line held. It has committed: the
+  /// coroutine suspends after the unlock, whatever happens, and nothing of it may be touched any
+  /// more by then.
+  /// @pre  it is claimed under that lock, once
+  waiter(std::coroutine_handle<> suspended, executor_ref resume_on, alone) noexcept
+      : work_item{resume, nullptr},
+        state_(state::committed),
+        alone_(true),
+        executor_(resume_on.operator->()),
+        suspended_(suspended) {}
   waiter(const waiter&) = delete;
   waiter& operator=(const waiter&) = delete;
 
@@ -168,14 +181,6 @@ class waiter : private work_item {
                                           std::memory_order_acquire);
   }
 
-  /// W1 before the wait stands in its only line, with the lock of that line held. The coroutine
-  /// suspends after the unlock, whatever happens; nothing of it may be touched any more by then.
-  /// @pre  it is claimed under that lock, once
-  void commit_alone() noexcept {
-    alone_ = true;
-    state_.store(state::committed, std::memory_order_relaxed);  // relaxed: published by the unlock
-  }
-
   /// N1, N2. Unparks the thread, or posts the coroutine to its executor; never resumes it in here.
   /// Before commit() it leaves a mark only. The waiter may be gone before this returns.
   /// @order     what was done before wake() is visible after the wait
@@ -210,6 +215,17 @@ class waiter : private work_item {
   parker* const parker_ = nullptr;
   executor* const executor_ = nullptr;
   const std::coroutine_handle<> suspended_{};
+};
+
+/// Where a coroutine that may have to suspend has room for a waiter.
+struct waiter_place {
+  waiter* where;
+  std::coroutine_handle<> suspended;
+
+  /// When it has to wait, in one line and in no other, whose lock the caller holds.
+  waiter& make_alone() const noexcept {
+    return *std::construct_at(where, suspended, this_executor(), waiter::alone{});
+  }
 };
 
 inline void wake_chain::add(waiter& claimed) noexcept {

@@ -227,7 +227,7 @@ void coroutine() {
   require(ends.load(std::memory_order_relaxed) == 1, "it goes on once");  // relaxed: as above
 }
 
-/// Stands in one line and in no other: committed before it can be claimed. It suspends whatever
+/// Stands in one line and in no other: made as committed, under the lock. It suspends whatever
 /// happens, and keeps nothing of itself.
 struct lone_suspension {
   pinion::executor_ref resume_on;
@@ -237,11 +237,10 @@ struct lone_suspension {
 
   bool await_ready() noexcept { return false; }
   void await_suspend(std::coroutine_handle<> frame) {
-    who = std::make_unique<waiter>(frame, resume_on);
-    link.owner = who.get();
     wait_list& only = line;
     const std::lock_guard lock(only);
-    who->commit_alone();
+    who = std::make_unique<waiter>(frame, resume_on, waiter::alone{});
+    link.owner = who.get();
     only.push_back(link);
   }
   void await_resume() noexcept {
