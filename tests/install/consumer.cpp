@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// What a program that embeds Pinion looks like to the build: an installed header, and calls that
+// What a program that embeds Pinion looks like to the build: the installed headers, and calls that
 // only link and run when the library is found.
 #include <cstdio>
 
-#include <pinion/runtime/scheduler.hpp>
+#include <pinion/pinion.hpp>
 
 int main() {
   pinion::scheduler pool;
