@@ -394,6 +394,7 @@ error_hook gate::hook(const scheduler_core& core) noexcept {
   return core.options.on_unobserved_error;
 }
 executor_ref gate::current_executor() noexcept {
+  if (current.core == nullptr) return this_executor();  // the child of a fork: see forget()
   return *current.core;
 }
 void* gate::take_timer(scheduler_core& core, lane& from) {

@@ -33,9 +33,10 @@ bool scheduler_core::begin_live() noexcept {
 }
 
 // The worker that calls this looks whether it was the last one when it goes idle, or becomes a
-// spare.
+// spare. A worker that has forked has no lane in the child, where nobody counts any more.
 void scheduler_core::end_live() noexcept {
-  lane::count(own_lane().live_ended);
+  if (seat* mine = detail::current.seat_of(*this)) return lane::count(mine->live_ended);
+  if (client* mine = memory.attached()) lane::count(mine->live_ended);
 }
 
 // No gate, no limit and no lack of memory holds up what is live. A worker that resumes a coroutine

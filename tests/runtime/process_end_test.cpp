@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The end of a process with a scheduler alive, and its forks. Each case is a process of its own; a
 // hang is ended by an alarm, and then the exit code is wrong.
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <memory>
+#include <span>
 #include <thread>
 
 #include "tests/support/fork.hpp"
@@ -17,6 +19,8 @@
 
 #include "pinion/runtime/scheduler.hpp"
 #include "pinion/runtime/signal.hpp"
+#include "pinion/runtime/task.hpp"
+#include "pinion/runtime/when_all.hpp"
 #include "pinion/sync/context.hpp"
 #include "pinion/sync/timer.hpp"
 
@@ -210,6 +214,44 @@ TEST_F(process_end, a_child_of_a_fork_in_the_first_moments) {
     }));
   };
   for (int i = 0; i < 10; ++i) EXPECT_EXIT(body(), ExitedWithCode(0), "");
+}
+
+task<int> fork_in_between() {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(30);
+    co_return 0;
+  }
+  co_return code_of_child(child);
+}
+task<int> answer(int n) {
+  co_return n;
+}
+task<int> fork_in_a_made_child() {
+  std::array<int, 3> codes{};
+  co_await when_all(std::span(codes), [](std::size_t) { return fork_in_between(); });
+  co_return codes[0] + codes[1] + codes[2];
+}
+
+// What has forked goes on in the child, like any function. Finds: a count for a lane that the
+// thread does not have there.
+TEST_F(process_end, a_coroutine_ends_in_the_child_of_its_fork) {
+  const auto body = [] {
+    ::alarm(60);
+    scheduler_options options = test::counting_errors(1);
+    options.on_worker_exit = [parent = ::getpid()](std::size_t) {
+      if (::getpid() != parent) ::_exit(0);  // sanitizers do not like the end of such a thread
+    };
+    scheduler sched(options);
+    const int by_itself = sched.submit(fork_in_between()).wait().value_or(3);
+    const int by_a_made_child = sched.submit(fork_in_a_made_child()).wait().value_or(3);
+    auto before_it_began = sched.submit([] {
+      const pid_t child = ::fork();
+      return answer(child == 0 ? 0 : code_of_child(child));
+    });
+    std::exit(by_itself + by_a_made_child + before_it_began.wait().value_or(3));
+  };
+  EXPECT_EXIT(body(), ExitedWithCode(0), "");
 }
 
 TEST_F(process_end, fork_and_exec_while_the_pool_is_busy) {
