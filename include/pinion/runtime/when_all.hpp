@@ -240,8 +240,10 @@ detail::all_in<T> when_all(scoped_context& scope, std::span<task<T>, Extent> chi
 }
 
 /// The same for children that do not exist yet: make(i) gives the one whose value is assigned to
-/// values[i], when a thread is free to run it. So no more of them are alive than run or wait. What
-/// make() throws, counts as the failure of that child; where one fails, the value stays as it is.
+/// values[i], when a thread is free to run it. So no more of them are alive than run or wait. (On
+/// an executor that is no scheduler all are made at once.) What make() throws, counts as the
+/// failure of that child. A child that throws before it returns leaves its place as it is. All are
+/// made and run, also when the scope is canceled meanwhile: a child asks its context.
 ///
 ///     std::vector<page> pages(urls.size());
 ///     co_await when_all(std::span(pages), [&](std::size_t i) { return fetch(ctx, urls[i]); });
@@ -249,6 +251,8 @@ detail::all_in<T> when_all(scoped_context& scope, std::span<task<T>, Extent> chi
 /// @threads   make is called, as const, by several threads at once
 /// @cost      less than for children that are there: a child's frame is given back at its end, and
 ///            the next one takes it
+/// @errors    throws std::invalid_argument for more than 2^31 - 1 children, and what a copy of
+///            `make` throws
 template <class T, std::size_t Extent, detail::makes<T> F>
 detail::made<T, F> when_all(std::span<T, Extent> values, F&& make) {
   return {nullptr, values.data(), values.size(), std::forward<F>(make)};
