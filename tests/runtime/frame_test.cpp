@@ -106,11 +106,11 @@ task<> nothing() {
 
 // Finds: a step left by the end of a child, and taken by another coroutine that its allocator runs.
 TEST(frame, a_coroutine_may_run_where_a_made_child_gives_its_frame_back) {
+  std::latch entered{1}, leave{1};
   auto options = with_workers(1);
   options.queue_limit = 1;
   options.when_full = reject::caller_runs;
   scheduler full(options);
-  std::latch entered{1}, leave{1};
   full.post([&] {
     entered.count_down();
     leave.wait();
