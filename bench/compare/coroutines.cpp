@@ -3,10 +3,12 @@
 // to another through channels? Decides where frames come from, who runs a child, and whether a
 // resumption wakes somebody.
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "bench/compare/works.hpp"
@@ -171,7 +173,10 @@ measurement blocked(std::size_t workers) {
   const std::size_t before = resident_bytes();
   const time_point start = os::now();
   for (std::size_t i = 0; i < count; ++i) sched.post(wait_on(never));
-  while (never.waiting_to_receive() != count) os::yield();
+  // It counts them one by one, with the lock that each of them needs to begin its wait.
+  while (never.waiting_to_receive() != count) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
   const duration elapsed = os::now() - start;
   const double bytes = static_cast<double>(resident_bytes() - before);
   never.close();

@@ -55,7 +55,8 @@ class channel : public send_end<T>, public receive_end<T> {
     return core() != nullptr && core()->locked([&] { return core()->is_closed(); });
   }
 
-  // How many wait at this moment, for tests and for who looks for what got stuck.
+  // How many wait at this moment, for tests and for who looks for what got stuck. They are counted
+  // one by one, with the lock held: who asks all the time keeps others from their waits.
   std::size_t waiting_to_send() const noexcept {
     return core() == nullptr ? 0 : core()->locked([&] { return core()->waiting_to_send(); });
   }
