@@ -93,18 +93,27 @@ task<> hit_back(channel<int> in, channel<int> out) {
   }
 }
 
-// Finds: a worker that takes what it keeps first, always.
-TEST(resume_order, two_that_resume_each_other_leave_turns_to_the_queue) {
-  scheduler sched(with_workers(1));
+/// Two that resume each other on the only worker, until it is over.
+struct rally {
   std::atomic<bool> over{false};
   std::atomic<int> hits{0};
   channel<int> there, back;
-  auto one = sched.submit(hit_back(there, back));
-  auto other = sched.submit(hit(there, back, over, hits));
-  auto from_inside = sched.submit([&] { sched.post([&] { over = true; }); });  // to the own queue
+  scheduler sched{with_workers(1)};
+  future<> one = sched.submit(hit_back(there, back));
+  future<> other = sched.submit(hit(there, back, over, hits));
+
+  void wait() {
+    EXPECT_TRUE(other.wait());
+    EXPECT_TRUE(one.wait());
+  }
+};
+
+// Finds: a worker that takes what it keeps first, always.
+TEST(resume_order, two_that_resume_each_other_leave_turns_to_the_queue) {
+  rally r;
+  auto from_inside = r.sched.submit([&] { r.sched.post([&] { r.over = true; }); });
   EXPECT_TRUE(from_inside.wait());
-  EXPECT_TRUE(other.wait());
-  EXPECT_TRUE(one.wait());
+  r.wait();
 }
 
 // Each job notes how many hits there were, and posts the next one. A hit is two resumptions. Finds:
@@ -112,38 +121,26 @@ TEST(resume_order, two_that_resume_each_other_leave_turns_to_the_queue) {
 // that of outside work.
 TEST(resume_order, what_is_queued_has_every_fourth_turn) {
   constexpr std::size_t jobs = 200;
-  scheduler sched(with_workers(1));
-  std::atomic<bool> over{false};
-  std::atomic<int> hits{0};
   std::vector<int> hits_at;
   hits_at.reserve(jobs);
-  channel<int> there, back;
-  auto one = sched.submit(hit_back(there, back));
-  auto other = sched.submit(hit(there, back, over, hits));
+  rally r;
   const std::function<void()> note = [&] {
-    hits_at.push_back(hits);
-    over = hits_at.size() == jobs;
-    if (!over) sched.post([&] { note(); });
+    hits_at.push_back(r.hits);
+    r.over = hits_at.size() == jobs;
+    if (!r.over) r.sched.post([&] { note(); });
   };
-  until([&] { return hits > 1000; });
-  sched.post([&] { note(); });
-  EXPECT_TRUE(other.wait());
-  EXPECT_TRUE(one.wait());
+  until([&] { return r.hits > 1000; });
+  r.sched.post([&] { note(); });
+  r.wait();
   for (std::size_t i = 1; i < jobs; ++i) EXPECT_LE(hits_at[i] - hits_at[i - 1], 3) << i;
 }
 
 // Finds: a worker that goes on with what it keeps, and never comes to the queue of outside work.
 TEST(resume_order, two_that_resume_each_other_leave_turns_to_what_comes_from_outside) {
-  scheduler sched(with_workers(1));
-  std::atomic<bool> over{false};
-  std::atomic<int> hits{0};
-  channel<int> there, back;
-  auto one = sched.submit(hit_back(there, back));
-  auto other = sched.submit(hit(there, back, over, hits));
-  until([&] { return hits > 1000; });
-  sched.post([&] { over = true; });
-  EXPECT_TRUE(other.wait());
-  EXPECT_TRUE(one.wait());
+  rally r;
+  until([&] { return r.hits > 1000; });
+  r.sched.post([&] { r.over = true; });
+  r.wait();
 }
 
 // So long that the worker would look at the queue of outside work after each of them.
