@@ -39,11 +39,9 @@ with_subproject() {
   mkdir -p "$work/project/subprojects"
   cp "$source_dir"/tests/install/{subproject/meson.build,consumer.cpp} "$work/project"
   ln -s "$source_dir" "$work/project/subprojects/pinion"
-  # Not the installed one, if there is one: this is about the source tree. As C++23 and without
-  # hwloc: as C++20 and with it, the build whose tests these are has compiled it already.
+  # Not the installed one, if there is one: this is about the source tree.
   meson setup "$work/build" "$work/project" --force-fallback-for=pinion -Ddefault_library=static \
-    -Dpinion:default_library=static --buildtype=plain -Dpinion:hwloc=disabled \
-    -Dcpp_args='-std=c++2b -Wconversion -Wshadow'
+    -Dpinion:default_library=static --buildtype=plain
   meson test -C "$work/build"
 }
 

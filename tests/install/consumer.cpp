@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// What a program that embeds Pinion looks like to the build: the installed headers, and calls that
+// What a program that embeds Pinion looks like to the build: an installed header, and calls that
 // only link and run when the library is found.
 #include <cstdio>
 
-#include <pinion/pinion.hpp>
+#include <pinion/runtime/scheduler.hpp>
 
 int main() {
   pinion::scheduler pool;
