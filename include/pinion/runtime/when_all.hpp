@@ -215,8 +215,9 @@ class [[nodiscard]] all_in : public join_awaiter<all_in<T>> {
 
 /// co_await it in a task: runs all children, and gives their values as a tuple (for void: a
 /// std::monostate) when all have ended. If one fails, the others still run to their end; the scope,
-/// when one is given, is canceled. Then the first error is thrown, and the error hook is told of
-/// the others that are no mere cancellations.
+/// when one is given, is canceled, with no cause but that. Then the first error is thrown, and the
+/// error hook is told of the others that are no mere cancellations. The scope is theirs only if
+/// they are given it: their task_context() is their parent's.
 /// @cost      no allocation in steady state; one queue operation, and one more for each child that
 ///            suspends or is taken by another worker
 template <class... Ts>
@@ -248,7 +249,14 @@ detail::all_in<T> when_all(scoped_context& scope, std::span<task<T>, Extent> chi
 ///     std::vector<page> pages(urls.size());
 ///     co_await when_all(std::span(pages), [&](std::size_t i) { return fetch(ctx, urls[i]); });
 ///
+/// make(i) returns task<T>, for values of that very T, which are not const; with a count instead
+/// of values it returns task<>. Other callables find no overload: also a mutable lambda.
+///
 /// @threads   make is called, as const, by several threads at once
+/// @lifetime  `make` is moved or copied into the call, and so may be a lambda that is a coroutine.
+///            One that cannot be copied is passed by std::ref. Its locals and temporaries are gone
+///            when the child that it has returned starts: what that one is to keep, it takes by
+///            value
 /// @cost      less than for children that are there: a child's frame is given back at its end, and
 ///            the next one takes it
 /// @errors    throws std::invalid_argument for more than 2^31 - 1 children, and what a copy of
