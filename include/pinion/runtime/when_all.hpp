@@ -112,7 +112,7 @@ concept makes = std::same_as<child_of<F>, task<T>> &&
     (std::is_void_v<T> || std::is_move_assignable_v<T>);
 
 /// Waits for children that it makes, each when a thread is free to run it.
-template <class T, makes<T> F>
+template <class T, class F>
 class [[nodiscard]] all_made final : join {
  public:
   template <class G>
@@ -124,8 +124,10 @@ class [[nodiscard]] all_made final : join {
 #if defined(__GNUC__) && !defined(__clang__)
     static_assert(std::is_lvalue_reference_v<G> || std::is_trivially_destructible_v<F>,
                   "GCC 12 destroys a temporary like this one twice when it is awaited: give the "
-                  "callable a name");
+                  "callable a name, and pass it without std::move");
 #endif
+    static_assert(std::is_constructible_v<F, G>,
+                  "the callable cannot be copied: pass std::ref() of it");
   }
 
   bool await_ready() const noexcept {
